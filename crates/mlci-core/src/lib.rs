@@ -1,0 +1,27 @@
+//! Small types that the mlci crates share: digests, verdicts, names, and crash-safe file writes.
+//!
+//! ```
+//! use mlci_core::{Digest, ModelName, Verdict};
+//!
+//! let digest = Digest::of(b"abc");
+//! assert_eq!(digest.short(), "ba7816bf8f01");
+//! assert_eq!(digest.to_string().parse::<Digest>()?, digest);
+//!
+//! // A list of checks passes only when every check that applies passed, and there was one.
+//! assert_eq!(Verdict::all([Verdict::Pass, Verdict::NoData]), Verdict::NoData);
+//!
+//! assert!("Wine Quality".parse::<ModelName>().is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod digest;
+mod file;
+mod name;
+mod verdict;
+
+pub use crate::{
+    digest::{Digest, DigestBuilder, ParseDigestError},
+    file::{FileError, digest_file, write_atomic},
+    name::{Label, ModelName, NameError},
+    verdict::Verdict,
+};

@@ -1,0 +1,1 @@
+//! mlci.toml, the stage graph with its journal, the report, and the command line.

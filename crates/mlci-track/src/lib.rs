@@ -1,0 +1,1 @@
+//! Experiment tracking: an append-only, crash-safe local run log.

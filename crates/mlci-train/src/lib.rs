@@ -1,0 +1,1 @@
+//! Data in, model out: reads CSV, fits, evaluates and gates a model.
