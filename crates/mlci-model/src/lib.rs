@@ -1,1 +1,48 @@
 //! What a trained model is: schema, coefficients, reference profile, file format and prediction.
+//!
+//! A [`Model`] holds all that is needed to predict, to check that it still predicts what it did when it was made (its
+//! golden predictions), and to notice later that the world has moved (its profiles). It holds no time, commit or run:
+//! the same data and configuration give the same bytes. Those stand in the manifest of the version in the store.
+//!
+//! ```
+//! use mlci_core::Digest;
+//! use mlci_model::{Column, Estimator, Golden, Kind, Linear, Model, Parts, Profile, Schema};
+//!
+//! // y = 2·a - b + 1, as a trainer would hand it over.
+//! let a = [0.0, 1.0, 2.0];
+//! let b = [1.0, 0.0, 2.0];
+//! let y = [0.0, 3.0, 3.0];
+//! let column = |name: &str, values: &[f64]| Column::observed(name, Kind::Float, None, values).unwrap();
+//! let model = Model::new(Parts {
+//!     name: "demo".parse()?,
+//!     schema: Schema { features: vec![column("a", &a), column("b", &b)], target: column("y", &y) },
+//!     estimator: Estimator::Linear(Linear { coefficients: vec![2.0, -1.0], intercept: 1.0 }),
+//!     profiles: vec![Profile::of(&a).unwrap(), Profile::of(&b).unwrap()],
+//!     prediction_profile: Profile::of(&y).unwrap(),
+//!     data: Digest::of(b"a,b,y ..."),
+//!     config: Digest::of(b"[train] ..."),
+//!     golden: vec![Golden { row: vec![1.0, 0.0], prediction: 3.0 }],
+//! })?;
+//!
+//! // Decoding checks the digest and the golden predictions.
+//! let bytes = model.encode()?;
+//! let loaded = Model::decode(&bytes)?;
+//! assert_eq!(loaded.predict_row(&[2.0, 2.0])?, 3.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod estimator;
+mod file;
+mod model;
+mod profile;
+mod schema;
+
+pub use mlci_core::{Digest, ModelName};
+
+pub use crate::{
+    estimator::{Estimator, Linear},
+    file::{FORMAT_VERSION, ModelFileError},
+    model::{Golden, InvalidModel, Model, Parts, PredictError},
+    profile::Profile,
+    schema::{Column, Kind, Range, Schema},
+};

@@ -1,0 +1,321 @@
+use std::collections::HashSet;
+
+use mlci_core::{Digest, ModelName};
+use serde::{Deserialize, Serialize};
+
+use crate::{Estimator, Profile, Schema};
+
+/// A trained model whose parts agree with each other. Made by [`Model::new`] or [`Model::decode`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model(Parts);
+
+/// The parts of a model, before they are checked against each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The name that the model is served and stored under.
+    pub name: ModelName,
+    /// The columns that it was trained on.
+    pub schema: Schema,
+    /// What predicts.
+    pub estimator: Estimator,
+    /// How each feature was spread in training, in the order of the schema.
+    pub profiles: Vec<Profile>,
+    /// How the predictions were spread in training.
+    pub prediction_profile: Profile,
+    /// The digest of the data file that it was trained on.
+    pub data: Digest,
+    /// The digest of the configuration that it was trained with.
+    pub config: Digest,
+    /// A few rows with their predictions, checked wherever the model is loaded.
+    pub golden: Vec<Golden>,
+}
+
+/// A row and what the model predicted for it when it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Golden {
+    /// One value a feature.
+    pub row: Vec<f64>,
+    /// The prediction.
+    pub prediction: f64,
+}
+
+/// Parts that do not make a model.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidModel {
+    /// A part has not one entry a feature.
+    #[error("the schema has {features} features, but {part} has {found}")]
+    Shape {
+        /// How many features the schema names.
+        features: usize,
+        /// The part that does not fit.
+        part: &'static str,
+        /// How many entries it has.
+        found: usize,
+    },
+    /// The model has no features.
+    #[error("the schema has no features")]
+    NoFeatures,
+    /// Two columns have the same name.
+    #[error("the schema names the column `{0}` twice")]
+    DuplicateColumn(String),
+    /// A number that has to be finite is not.
+    #[error("{0} is not finite")]
+    NotFinite(&'static str),
+    /// A profile's parts contradict each other.
+    #[error("the profile of `{0}` contradicts itself")]
+    Profile(String),
+    /// The model no longer predicts what it did when it was made.
+    #[error("golden prediction {index}: expected {expected}, got {got}")]
+    Golden {
+        /// Which golden row, from 0.
+        index: usize,
+        /// The prediction recorded.
+        expected: f64,
+        /// The prediction now.
+        got: f64,
+    },
+}
+
+/// A row that cannot be predicted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PredictError {
+    /// The values are no whole number of rows.
+    #[error("{found} values are not a whole number of rows of {features} features")]
+    Shape {
+        /// How many values came in.
+        found: usize,
+        /// How many features a row has.
+        features: usize,
+    },
+    /// The place for the predictions has another length than there are rows.
+    #[error("{rows} rows do not fit into {room} predictions")]
+    Room {
+        /// How many rows came in.
+        rows: usize,
+        /// How many predictions fit.
+        room: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("row {row}, feature `{feature}`: {value} is not a finite number")]
+    NotFinite {
+        /// The row, from 0.
+        row: usize,
+        /// The feature's name.
+        feature: String,
+        /// The value.
+        value: f64,
+    },
+    /// The values are finite, but their prediction is too large for an `f64`.
+    #[error("row {row}: the prediction overflows")]
+    Overflow {
+        /// The row, from 0.
+        row: usize,
+    },
+}
+
+/// Golden predictions may differ by the rounding of another CPU's arithmetic, relative to the size of the prediction.
+const GOLDEN_TOLERANCE: f64 = 1e-9;
+
+impl Model {
+    /// Checks the parts against each other, golden predictions included.
+    ///
+    /// # Errors
+    /// [`InvalidModel`] naming the part that does not fit.
+    pub fn new(parts: Parts) -> Result<Self, InvalidModel> {
+        let features = parts.schema.features.len();
+        if features == 0 {
+            return Err(InvalidModel::NoFeatures);
+        }
+        for (part, found) in
+            [("the estimator", parts.estimator.width()), ("the list of profiles", parts.profiles.len())]
+        {
+            if found != features {
+                return Err(InvalidModel::Shape { features, part, found });
+            }
+        }
+        let mut seen = HashSet::new();
+        for column in parts.schema.features.iter().chain([&parts.schema.target]) {
+            if !seen.insert(column.name.as_str()) {
+                return Err(InvalidModel::DuplicateColumn(column.name.clone()));
+            }
+            if !(column.range.min.is_finite() && column.range.max.is_finite()) {
+                return Err(InvalidModel::NotFinite("a column's range"));
+            }
+        }
+        if !parts.estimator.is_finite() {
+            return Err(InvalidModel::NotFinite("a coefficient"));
+        }
+        let target = parts.schema.target.name.as_str();
+        let named = parts.profiles.iter().zip(parts.schema.names()).chain([(&parts.prediction_profile, target)]);
+        for (profile, name) in named {
+            if !profile.is_sound() {
+                return Err(InvalidModel::Profile(name.to_owned()));
+            }
+        }
+        let model = Self(parts);
+        model.check_golden(|row| model.0.estimator.predict(row))?;
+        Ok(model)
+    }
+
+    /// Compares the golden predictions with what `predict` gives, which may ask a server.
+    ///
+    /// # Errors
+    /// [`InvalidModel::Golden`] at the first that differs by more than 1e-9 of its size.
+    pub fn check_golden(&self, mut predict: impl FnMut(&[f64]) -> f64) -> Result<(), InvalidModel> {
+        let features = self.0.schema.features.len();
+        for (index, golden) in self.0.golden.iter().enumerate() {
+            if golden.row.len() != features {
+                return Err(InvalidModel::Shape { features, part: "a golden row", found: golden.row.len() });
+            }
+            let (expected, got) = (golden.prediction, predict(&golden.row));
+            // Written so that NaN on either side is a mismatch.
+            let close = (expected - got).abs() <= GOLDEN_TOLERANCE * expected.abs().max(1.0);
+            if !close {
+                return Err(InvalidModel::Golden { index, expected, got });
+            }
+        }
+        Ok(())
+    }
+
+    /// Predicts one row: one value a feature, in the order of the schema. Does not allocate.
+    ///
+    /// # Errors
+    /// [`PredictError`] where the length is wrong, a value is not finite, or the prediction overflows.
+    pub fn predict_row(&self, row: &[f64]) -> Result<f64, PredictError> {
+        let mut prediction = [0.0];
+        self.predict_into(row, &mut prediction)?;
+        let [prediction] = prediction;
+        Ok(prediction)
+    }
+
+    /// Predicts `n` rows held one after the other (row-major, `n × features`) into `predictions`, of length `n`.
+    /// Does not allocate.
+    ///
+    /// # Errors
+    /// [`PredictError`] where a length is wrong, a value is not finite, or a prediction overflows; the predictions
+    /// before the row at fault have been written then.
+    pub fn predict_into(&self, rows: &[f64], predictions: &mut [f64]) -> Result<(), PredictError> {
+        let features = self.0.schema.features.len();
+        if !rows.len().is_multiple_of(features) {
+            return Err(PredictError::Shape { found: rows.len(), features });
+        }
+        if rows.len() / features != predictions.len() {
+            return Err(PredictError::Room { rows: rows.len() / features, room: predictions.len() });
+        }
+        for (row, (values, prediction)) in rows.chunks_exact(features).zip(predictions).enumerate() {
+            *prediction = self.0.estimator.predict(values);
+            // A value that is not finite makes every sum it enters not finite, so the common case costs one check.
+            if !prediction.is_finite() {
+                return Err(self.explain(row, values));
+            }
+        }
+        Ok(())
+    }
+
+    /// Predicts `n` rows held one after the other (row-major, `n × features`).
+    ///
+    /// # Errors
+    /// As [`Model::predict_into`].
+    pub fn predict(&self, rows: &[f64]) -> Result<Vec<f64>, PredictError> {
+        let mut predictions = vec![0.0; rows.len() / self.0.schema.features.len()];
+        self.predict_into(rows, &mut predictions)?;
+        Ok(predictions)
+    }
+
+    fn explain(&self, row: usize, values: &[f64]) -> PredictError {
+        self.0.schema.names().zip(values).find(|(_, value)| !value.is_finite()).map_or(
+            PredictError::Overflow { row },
+            |(feature, &value)| PredictError::NotFinite { row, feature: feature.to_owned(), value },
+        )
+    }
+
+    /// The name that the model is served and stored under.
+    #[must_use]
+    pub fn name(&self) -> &ModelName {
+        &self.0.name
+    }
+
+    /// The columns that it was trained on.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.0.schema
+    }
+
+    /// All parts, to read.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{Column, Kind, Linear};
+
+    /// y = 2·a - b + 1 with one golden row.
+    pub(crate) fn parts() -> Parts {
+        let column = |name: &str| Column::observed(name, Kind::Float, Some("g".to_owned()), &[0.0, 2.0]).unwrap();
+        let profile = Profile::of(&[0.0, 1.0, 2.0]).unwrap();
+        Parts {
+            name: "demo".parse().unwrap(),
+            schema: Schema { features: vec![column("a"), column("b")], target: column("y") },
+            estimator: Estimator::Linear(Linear { coefficients: vec![2.0, -1.0], intercept: 1.0 }),
+            profiles: vec![profile.clone(), profile.clone()],
+            prediction_profile: profile,
+            data: Digest::of(b"data"),
+            config: Digest::of(b"config"),
+            golden: vec![Golden { row: vec![1.0, 3.0], prediction: 0.0 }],
+        }
+    }
+
+    #[track_caller]
+    fn refused(spoil: impl FnOnce(&mut Parts), says: &str) {
+        let mut parts = parts();
+        spoil(&mut parts);
+        let error = Model::new(parts).unwrap_err().to_string();
+        assert!(error.contains(says), "{error:?} does not say {says:?}");
+    }
+
+    #[test]
+    fn parts_that_contradict_each_other_are_refused() {
+        refused(|p| p.schema.features.clear(), "no features");
+        refused(|p| drop(p.profiles.pop()), "the schema has 2 features, but the list of profiles has 1");
+        refused(|p| drop(p.schema.features.pop()), "the schema has 1 features, but the estimator has 2");
+        refused(|p| p.schema.target.name = "a".into(), "`a` twice");
+        refused(|p| p.schema.target.range.max = f64::INFINITY, "range is not finite");
+        refused(|p| p.profiles[1].counts[0] += 1, "profile of `b`");
+        refused(|p| p.prediction_profile.edges.clear(), "profile of `y`");
+        refused(|p| p.golden[0].prediction = 0.1, "golden prediction 0: expected 0.1, got 0");
+        refused(|p| p.golden[0].prediction = f64::NAN, "golden prediction 0");
+        refused(|p| p.golden[0].row.truncate(1), "a golden row has 1");
+        let weights = |weight| Estimator::Linear(Linear { coefficients: vec![weight, 1.0], intercept: 0.0 });
+        refused(|p| p.estimator = weights(f64::NAN), "coefficient is not finite");
+    }
+
+    #[test]
+    fn one_row_and_many() {
+        let model = Model::new(parts()).unwrap();
+        assert_eq!(model.predict_row(&[1.0, 1.0]), Ok(2.0));
+        assert_eq!(model.predict(&[1.0, 1.0, 0.0, 1.0, 5.0, 0.0]), Ok(vec![2.0, 0.0, 11.0]));
+        assert_eq!(model.predict(&[]), Ok(vec![]));
+    }
+
+    #[track_caller]
+    fn unpredictable(rows: &[f64], says: &str) {
+        let error = Model::new(parts()).unwrap().predict(rows).unwrap_err().to_string();
+        assert_eq!(error, says);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_predicted() {
+        unpredictable(&[1.0, 2.0, 3.0], "3 values are not a whole number of rows of 2 features");
+        unpredictable(&[1.0, 2.0, 3.0, f64::NAN], "row 1, feature `b`: NaN is not a finite number");
+        unpredictable(&[f64::INFINITY, 2.0], "row 0, feature `a`: inf is not a finite number");
+        unpredictable(&[f64::MAX, 0.0], "row 0: the prediction overflows");
+        let room = Model::new(parts()).unwrap().predict_into(&[1.0, 2.0], &mut []);
+        assert_eq!(room, Err(PredictError::Room { rows: 1, room: 0 }));
+    }
+}
