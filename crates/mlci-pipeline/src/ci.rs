@@ -1,0 +1,307 @@
+//! `ci` and `plan`: the stages in their order.
+
+use std::time::Instant;
+
+use mlci_core::Digest;
+use mlci_track::Status;
+
+use crate::{
+    config::Approval,
+    end::Ending,
+    error::{Outcome, Result},
+    event::{EnvironmentEnd, EnvironmentStatus, Event, Finished, ImageRef, ModelRef, RunRef, StageStatus},
+    pipeline::Pipeline,
+    records::Release,
+    report_data,
+    stage::{
+        DataStage, GateStage, ImageOutput, ImageStage, PublishStage, Runner, Selection, StepStage, TrackStage,
+        TrainStage,
+    },
+};
+
+/// What `ci` is asked to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CiOptions {
+    /// The stages.
+    pub selection: Selection,
+    /// Whether this is a CI job, whose processes end with it.
+    pub ephemeral: bool,
+}
+
+impl Pipeline {
+    /// Takes the source to a verified deployment in every environment that needs no further approval.
+    pub fn ci(&self, options: &CiOptions) -> Finished {
+        self.command("ci", |ending| {
+            let started = Instant::now();
+            let _lock = self.begin()?;
+            let mut runner = Runner::new(self, options.selection, false);
+            let result = self.stages(&mut runner, ending, options);
+            ending.stages = runner.into_ends();
+            let worked = ending.stages.iter().any(|end| matches!(end.status, StageStatus::Done | StageStatus::Failed));
+            if !worked {
+                ending.text = Some("nothing has changed since the last run, so there was nothing to do".to_owned());
+            }
+            self.close_run(result.as_ref().err().map(|error| (error.outcome, error.to_string())));
+            if worked {
+                match report_data::write(self, ending, result.as_ref().err(), started) {
+                    Ok(path) => ending.report = Some(path),
+                    // The report tells of the work; it does not undo it.
+                    Err(error) => self.warn(format!("the report could not be written: {error}")),
+                }
+            } else {
+                ending.report = report_data::existing(self);
+            }
+            result
+        })
+    }
+
+    /// Says what `ci` would do, and does none of it.
+    pub fn plan(&self, selection: Selection) -> Finished {
+        self.command("plan", |ending| {
+            let mut runner = Runner::new(self, selection, true);
+            let result = self.stages(&mut runner, ending, &CiOptions { selection, ephemeral: false });
+            ending.stages = runner.into_ends();
+            result
+        })
+    }
+
+    fn close_run(&self, failure: Option<(Outcome, String)>) {
+        let Some(run) = self.take_run() else { return };
+        let (status, verdict, reason) = match &failure {
+            None => (Status::Finished, Outcome::Pass, None),
+            // The run did what it was meant to; what it made was not wanted.
+            Some((Outcome::Refused, message)) => (Status::Finished, Outcome::Refused, Some(message.as_str())),
+            Some((outcome, message)) => (Status::Failed, *outcome, Some(message.as_str())),
+        };
+        if let Err(error) = run.tag("verdict", verdict.as_str()).and_then(|()| run.finish(status, reason)) {
+            self.warn(format!("the run {} could not be closed: {error}", run.id()));
+        }
+    }
+
+    fn stages(&self, runner: &mut Runner<'_>, ending: &mut Ending, options: &CiOptions) -> Result<()> {
+        let config = self.config();
+        for (name, step) in [("setup", &config.setup), ("check", &config.check)] {
+            if !self.step(runner, name, step, None)? {
+                return Ok(());
+            }
+        }
+        let open_run = || self.run().map(drop);
+        let Some(data) = runner.run(&DataStage { pipeline: self }, open_run)? else { return Ok(()) };
+        self.know(|known| known.data = Some(data.clone()));
+
+        let Some(trained) = runner.run(&TrainStage { pipeline: self, data: &data }, open_run)? else { return Ok(()) };
+        self.know(|known| known.trained = Some(trained.clone()));
+        ending.model = Some(ModelRef { name: config.project.name.clone(), version: None, digest: trained.model });
+        if self.open_run().is_some() {
+            self.log_training(&data, &trained)?;
+        }
+        if !self.step(runner, "test", &config.test, Some(trained.model))? {
+            return Ok(());
+        }
+
+        let champion = self.champion()?;
+        let gate_stage =
+            GateStage { pipeline: self, trained: &trained, champion: champion.as_ref(), data: data.digest };
+        let log_training = || self.log_training(&data, &trained);
+        let gate = runner.run(&gate_stage, log_training);
+        self.note_run(ending);
+        let Some(gate) = gate? else { return Ok(()) };
+        self.seen_gate(&gate);
+
+        let track = TrackStage { pipeline: self, trained: &trained, gate: &gate };
+        let Some(tracked) = runner.run(&track, log_training)? else { return Ok(()) };
+        ending.run = Some(RunRef { id: tracked.run.to_string() });
+
+        let publish = PublishStage { pipeline: self, trained: &trained, data: data.digest, run: &tracked.run };
+        let Some(published) = runner.run(&publish, || Ok(()))? else { return Ok(()) };
+        self.know(|known| known.published = Some(published.clone()));
+        ending.model = Some(ModelRef {
+            name: config.project.name.clone(),
+            version: Some(published.version),
+            digest: published.model,
+        });
+        self.tag_run("version", &published.version.to_string())?;
+
+        if !(runner.reaches("image") || runner.reaches("deploy")) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let again = runner.again("image");
+        let stage = match ImageStage::new(self, published.model, published.version, again) {
+            Ok(stage) => stage,
+            Err(error) => {
+                runner.end("image", StageStatus::Failed, started, error.message.clone());
+                return Err(error);
+            }
+        };
+        let Some(image) = runner.run(&stage, || Ok(()))? else { return Ok(()) };
+        self.know(|known| known.image = Some(image.clone()));
+        ending.image =
+            Some(ImageRef { reference: image.reference(), digest: image.digest, bytes: image.compressed_bytes });
+        self.tag_run("image", &image.digest.to_string())?;
+        let release = self.release(&image, published.model, published.version, &tracked.run.to_string());
+        if !runner.is_plan() {
+            self.record_build(&release)?;
+        }
+        if runner.reaches("deploy") {
+            self.deploy_stage(runner, ending, &release, options)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command of the team's own, if there is one. False: the command ends before it.
+    fn step(
+        &self,
+        runner: &mut Runner<'_>,
+        name: &'static str,
+        step: &crate::config::Step,
+        model: Option<Digest>,
+    ) -> Result<bool> {
+        if step.command.is_empty() {
+            if runner.reaches(name) {
+                runner.skip(name, &format!("no [{name}] command"));
+            }
+            return Ok(true);
+        }
+        // What lies before the stages that were asked for is not asked whether it still holds.
+        if !runner.reaches(name) && runner.is_past(name) {
+            return Ok(true);
+        }
+        Ok(runner.run(&StepStage { pipeline: self, name, step, model }, || Ok(()))?.is_some())
+    }
+
+    fn note_run(&self, ending: &mut Ending) {
+        if let Some(run) = self.open_run() {
+            ending.run = Some(RunRef { id: run.id().to_string() });
+        }
+    }
+
+    fn tag_run(&self, key: &str, value: &str) -> Result<()> {
+        match self.open_run() {
+            Some(run) => Ok(run.tag(key, value)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The version that the champion's alias points to.
+    pub(crate) fn champion(&self) -> Result<Option<mlci_artifact::Version>> {
+        let config = self.config();
+        let name = &config.project.name;
+        let Some(alias) = self.block_on(self.store().alias(name, &config.gate.champion))? else { return Ok(None) };
+        Ok(Some(self.block_on(self.store().version(name, alias.version))?))
+    }
+
+    fn release(&self, image: &ImageOutput, model: Digest, version: u64, run: &str) -> Release {
+        Release {
+            image: image.digest,
+            name: self.config().project.name.clone(),
+            version,
+            model,
+            server: image.server,
+            source: self.source().clone(),
+            run: Some(run.to_owned()),
+        }
+    }
+
+    /// Records what an image was made of, unless the last record says the same.
+    fn record_build(&self, release: &Release) -> Result<()> {
+        let builds = self.records().builds()?;
+        let last = self.block_on(builds.last())?;
+        if last.is_none_or(|last| last.body.image != release.image || last.body.source != release.source) {
+            self.block_on(builds.append(release, &[release.model]))?;
+        }
+        Ok(())
+    }
+
+    /// Deploys to the environments in their order, until one waits.
+    fn deploy_stage(
+        &self,
+        runner: &mut Runner<'_>,
+        ending: &mut Ending,
+        release: &Release,
+        options: &CiOptions,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let environments = &self.config().environment;
+        if environments.is_empty() {
+            runner.skip("deploy", "no [environment.NAME] in the configuration");
+            return Ok(());
+        }
+        if runner.is_plan() {
+            for name in environments.keys() {
+                ending.environments.push(self.environment_status(name)?);
+            }
+            runner.skip("deploy", "would bring the image to every environment where it does not run and may");
+            return Ok(());
+        }
+        let (mut worked, mut open) = (false, true);
+        for (name, environment) in environments {
+            if !open {
+                ending.environments.push(self.environment_status(name)?);
+                continue;
+            }
+            match self.deploy_to(
+                name,
+                release,
+                crate::deploy::Asked::ByPipeline { ephemeral: options.ephemeral },
+                || {
+                    if !worked {
+                        self.event(&Event::StageStarted { name: "deploy".to_owned() });
+                    }
+                    worked = true;
+                },
+            ) {
+                Ok(end) => {
+                    open = end.status == EnvironmentStatus::Verified;
+                    if open && environment.approval == Approval::None {
+                        self.tag_run(&format!("deployed.{name}"), "verified")?;
+                    }
+                    ending.environments.push(end);
+                }
+                Err(error) => {
+                    ending.environments.push(EnvironmentEnd::named(
+                        name,
+                        EnvironmentStatus::Failed,
+                        error.message.clone(),
+                    ));
+                    runner.end("deploy", StageStatus::Failed, started, error.message.clone());
+                    return Err(error);
+                }
+            }
+        }
+        if options.ephemeral {
+            self.stop_after_job(ending)?;
+        }
+        let note = ending
+            .environments
+            .iter()
+            .map(|end| match &end.address {
+                Some(address) if end.status == EnvironmentStatus::Verified => {
+                    format!("{} verified at {address}", end.name)
+                }
+                _ => format!("{} {}", end.name, end.status.as_str()),
+            })
+            .collect::<Vec<_>>()
+            .join(", ");
+        runner.end("deploy", if worked { StageStatus::Done } else { StageStatus::Cached }, started, note);
+        Ok(())
+    }
+
+    /// In a CI job nobody would ever stop the processes.
+    fn stop_after_job(&self, ending: &mut Ending) -> Result<()> {
+        for end in &mut ending.environments {
+            let Ok(name) = end.name.parse() else { continue };
+            if self.target(&name)?.stop()? {
+                end.note = "stopped at the end of this CI job".to_owned();
+                end.pid = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is a CI job, as all common CI systems say: `CI` is set, and to something other than `false`.
+#[must_use]
+pub fn is_ci_job() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
+}

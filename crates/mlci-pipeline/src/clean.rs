@@ -1,0 +1,43 @@
+use std::{fs, io, time::Duration};
+
+use mlci_artifact::GarbageOptions;
+use mlci_core::FileError;
+
+use crate::{event::Finished, pipeline::Pipeline};
+
+impl Pipeline {
+    /// Removes what can be made again: journal, caches, logs of stages, models that are in the store, images that no
+    /// environment serves or could go back to, and blobs that nothing refers to. Versions, runs, approvals and releases stay.
+    pub fn clean(&self) -> Finished {
+        self.command("clean", |ending| {
+            let _lock = self.begin()?;
+            let mut keep = Vec::new();
+            for name in self.config().environment.keys() {
+                let history = self.history(name)?;
+                keep.extend(history.0.iter().filter_map(|entry| entry.body.serving()).map(|release| release.image));
+            }
+            let last = self.block_on(self.records().builds()?.last())?;
+            keep.extend(last.map(|build| build.body.image));
+            let pruned = self.layout()?.prune(&keep)?;
+            let garbage = self.block_on(self.store().collect_garbage(GarbageOptions {
+                grace: Duration::from_secs(24 * 3600),
+                dry_run: false,
+            }))?;
+            for name in ["journal", "cache", "logs", "models"] {
+                let path = self.workdir().root().join(name);
+                match fs::remove_dir_all(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(FileError::at("remove", &path)(error).into());
+                    }
+                    _ => {}
+                }
+            }
+            ending.text = Some(format!(
+                "removed journal, caches and logs; {} images pruned, {} unreferenced blobs set aside; the next ci works from scratch",
+                pruned.images.len(),
+                garbage.trashed.len()
+            ));
+            Ok(())
+        })
+    }
+}

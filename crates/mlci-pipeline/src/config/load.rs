@@ -1,0 +1,116 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mlci_core::FileError;
+use serde::Deserialize as _;
+use toml::de::{DeTable, DeValue};
+
+use super::{Config, ConfigError, error::Fault, keys, render::schema, values};
+
+/// A configuration and where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration, profile applied and variables put in.
+    pub config: Config,
+    /// The file.
+    pub path: PathBuf,
+    /// The folder that its paths are relative to.
+    pub root: PathBuf,
+    /// The keys that the file sets, as dotted paths, with line and whether a profile or a variable set them.
+    pub origins: std::collections::BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// A path of the configuration, made relative to the file.
+    #[must_use]
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is there, but something in it is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Reads a configuration file, overlays the profile if one is named, and replaces `${NAME}` by `variable(NAME)`.
+///
+/// # Errors
+/// [`LoadError::File`] naming the path, or [`LoadError::Config`] with line, column and the nearest key.
+pub fn load(
+    path: &Path,
+    profile: Option<&str>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Loaded, LoadError> {
+    let text = fs::read_to_string(path).map_err(FileError::at("read", path))?;
+    let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    let mut origins = std::collections::BTreeMap::new();
+    let config =
+        parse(&text, profile, &variable, &mut origins).map_err(|fault| fault.in_text(path.to_owned(), &text))?;
+    Ok(Loaded { config, path: path.to_owned(), root, origins })
+}
+
+fn parse(
+    text: &str,
+    profile: Option<&str>,
+    variable: &dyn Fn(&str) -> Option<String>,
+    origins: &mut std::collections::BTreeMap<String, String>,
+) -> Result<Config, Fault> {
+    // An editor's byte order mark is no part of TOML.
+    let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut document = DeTable::parse(bare).map_err(|error| Fault::of_toml(&error))?;
+    let schema = schema();
+    keys::check(document.get_ref(), &schema)?;
+    values::note_origins(document.get_ref(), bare, "", None, origins);
+    if let Some(name) = profile {
+        let overlay = take_profile(document.get_mut(), name)?;
+        keys::check(&overlay, &schema)?;
+        values::note_origins(&overlay, bare, "", Some(name), origins);
+        values::overlay(document.get_mut(), overlay);
+    }
+    // Profiles are not part of what runs.
+    document.get_mut().remove("profile");
+    values::expand(document.get_mut(), variable, "", origins)?;
+    let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(|error| explain(&error))?;
+    values::check(&config, bare)?;
+    Ok(config)
+}
+
+fn take_profile<'i>(document: &mut DeTable<'i>, name: &str) -> Result<DeTable<'i>, Fault> {
+    let profiles = document.get("profile").and_then(|value| match value.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    });
+    let found = profiles.and_then(|table| table.get(name)).and_then(|value| match value.get_ref() {
+        DeValue::Table(table) => Some(table.clone()),
+        _ => None,
+    });
+    found.ok_or_else(|| {
+        let names: Vec<&str> = profiles.into_iter().flatten().map(|(key, _)| key.get_ref().as_ref()).collect();
+        let known = if names.is_empty() { "the file has none".to_owned() } else { names.join(", ") };
+        Fault { span: None, message: format!("no profile `{name}`"), help: Some(format!("profiles: {known}")) }
+    })
+}
+
+/// Adds what to write where serde only says what is missing.
+fn explain(error: &toml::de::Error) -> Fault {
+    let fault = Fault::of_toml(error);
+    let example = match fault.message.as_str() {
+        "missing field `project`" => "write:\n\n    [project]\n    name = \"my-model\"",
+        "missing field `name`" => "give the model a name: name = \"my-model\"",
+        "missing field `data`" => "write:\n\n    [data]\n    path = \"data.csv\"\n    target = \"COLUMN\"",
+        "missing field `path`" => "name the CSV file: path = \"data.csv\"",
+        "missing field `target`" => "name the column to predict: target = \"COLUMN\"",
+        _ => return fault,
+    };
+    fault.help(example)
+}

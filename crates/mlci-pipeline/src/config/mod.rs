@@ -1,0 +1,385 @@
+//! `mlci.toml`: its tables, and how they are read.
+//!
+//! Every key has a default or an error that says what to write. Paths are relative to the file.
+
+mod error;
+mod keys;
+mod load;
+mod render;
+mod values;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use mlci_core::{Digest, Label, ModelName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::keys::nearest;
+pub use self::{
+    error::ConfigError,
+    load::{LoadError, Loaded, load},
+    render::{json_schema, render},
+};
+
+/// The pipeline of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "mlci.toml")]
+pub struct Config {
+    /// What is built.
+    pub project: Project,
+    /// Where the data is and how it is read.
+    pub data: Data,
+    /// A command that prepares the machine, such as `pip install -r requirements.txt`.
+    #[serde(default)]
+    pub setup: Step,
+    /// A command that tests the code, before the data is read.
+    #[serde(default)]
+    pub check: Step,
+    /// How the model is trained.
+    #[serde(default)]
+    pub train: Train,
+    /// A command that tests the trained model; its path is in the variable `MLCI_MODEL`.
+    #[serde(default)]
+    pub test: Step,
+    /// When a model is good enough.
+    #[serde(default)]
+    pub gate: Gate,
+    /// Where runs are tracked.
+    #[serde(default)]
+    pub track: Track,
+    /// Where models, approvals and releases are stored.
+    #[serde(default)]
+    pub artifact: Artifact,
+    /// How the container image is made.
+    #[serde(default)]
+    pub image: Image,
+    /// Where the model is deployed, in the order of the file.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Environment>")]
+    pub environment: IndexMap<Label, Environment>,
+    /// Tables that overlay the ones above with `--profile NAME`. Their keys are checked when they are used.
+    #[serde(default)]
+    pub profile: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+}
+
+/// `[project]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// The model's name: lower-case letters and digits, with single `.`, `_` or `-` between them.
+    #[schemars(with = "String")]
+    pub name: ModelName,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The CSV file, with a header.
+    pub path: String,
+    /// The column to predict.
+    pub target: String,
+    /// The columns to predict from. Default: all but the target, the id and the excluded ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<String>>,
+    /// Columns that are no features.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// The column that names a row; kept as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The character between fields: one ASCII character.
+    #[serde(default = "defaults::delimiter")]
+    pub delimiter: char,
+    /// What to do with rows that miss a value: `stop` or `drop`.
+    #[serde(default)]
+    pub missing: Missing,
+    /// What is known of single columns.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Column>,
+}
+
+/// What to do with rows that miss a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// Stop, naming line and column.
+    #[default]
+    Stop,
+    /// Leave the row out and count it.
+    Drop,
+}
+
+/// `[data.columns.NAME]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// The type: `float` or `integer`. Default: inferred.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ColumnType>,
+    /// The unit of its values, such as `g/L`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The smallest value allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The largest value allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// Any finite number.
+    Float,
+    /// Whole numbers of at most 2^53.
+    Integer,
+}
+
+/// A command of the team's own: `[setup]`, `[check]`, `[test]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Program and arguments; no shell is involved. Default: nothing is run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Files and folders whose content decides whether it has to run again. Default: all files that git does not ignore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<String>>,
+}
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// The algorithm: `ols` (ordinary least squares).
+    pub algorithm: Algorithm,
+    /// Decides which rows are held out. The same seed and data give the same model.
+    pub seed: u64,
+    /// The share of rows that are held out for the gate, above 0 and below 1.
+    pub test_fraction: f64,
+    /// How many folds cross-validation has on the training rows; 0 for none.
+    pub folds: u32,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self { algorithm: Algorithm::Ols, seed: 0, test_fraction: 0.2, folds: 5 }
+    }
+}
+
+/// What is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// Ordinary least squares.
+    Ols,
+}
+
+/// `[gate]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gate {
+    /// The alias whose model is the champion.
+    #[schemars(with = "String")]
+    pub champion: Label,
+    /// The metric by which champion and challenger are compared.
+    pub compare: Metric,
+    /// How much worse than the champion a model may be, relative to the champion's value.
+    pub margin: f64,
+    /// How sure the comparison has to be, above 0.5 and below 1.
+    pub confidence: f64,
+    /// With fewer held-out rows there is no verdict.
+    pub min_rows: usize,
+    /// Bounds that always apply, by metric.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<Metric, Limit>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            champion: defaults::production(),
+            compare: Metric::Rmse,
+            margin: 0.02,
+            confidence: 0.95,
+            min_rows: 30,
+            limits: BTreeMap::new(),
+        }
+    }
+}
+
+/// A metric of a regression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Root mean squared error, in units of the target.
+    Rmse,
+    /// Mean absolute error, in units of the target.
+    Mae,
+    /// Median absolute error, in units of the target.
+    MedianAe,
+    /// Coefficient of determination.
+    R2,
+}
+
+/// `[gate.limits.METRIC]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// The smallest value that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The largest value that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// `[track]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Track {
+    /// The folder of the local run log.
+    pub folder: String,
+}
+
+impl Default for Track {
+    fn default() -> Self {
+        Self { folder: ".mlci/runs".to_owned() }
+    }
+}
+
+/// `[artifact]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Artifact {
+    /// The store: a folder.
+    pub store: String,
+}
+
+impl Default for Artifact {
+    fn default() -> Self {
+        Self { store: ".mlci/store".to_owned() }
+    }
+}
+
+/// `[image]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Image {
+    /// The OCI image layout that images are written to: a folder.
+    pub layout: String,
+    /// A static `mlci-serve` for Linux that is there already. Default: it is built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The port that the server listens on inside a container.
+    pub port: u16,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self { layout: ".mlci/images".to_owned(), server: None, port: 8080 }
+    }
+}
+
+/// `[environment.NAME]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Environment {
+    /// What it runs on: `process` (a process on this machine).
+    pub target: TargetKind,
+    /// Whether a person approves each release: `none` or `required`.
+    pub approval: Approval,
+    /// The loopback port it is reached at. Default: a free one, kept from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Whether a release may come from a tree with uncommitted changes, or from no git repository at all.
+    /// Default: only without `approval = "required"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_dirty: Option<bool>,
+    /// How long the server has to become ready, in seconds.
+    pub ready_seconds: u64,
+    /// How long idle connections of a replaced server stay open, in seconds.
+    pub drain_seconds: f64,
+    /// For how many days an approval holds. Default: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_days: Option<u32>,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            target: TargetKind::Process,
+            approval: Approval::None,
+            port: None,
+            allow_dirty: None,
+            ready_seconds: 10,
+            drain_seconds: 1.0,
+            approval_days: None,
+        }
+    }
+}
+
+impl Environment {
+    /// Whether releases from a tree that is not committed are taken.
+    #[must_use]
+    pub fn takes_dirty(&self) -> bool {
+        self.allow_dirty.unwrap_or(self.approval == Approval::None)
+    }
+
+    /// The digest of what an approval covers besides the image. How long approvals last is not part of the release.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        canonical(&Self { approval_days: None, ..self.clone() })
+    }
+}
+
+/// What an environment runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// A process on this machine, on a loopback port.
+    Process,
+}
+
+/// Whether a person approves each release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// Releases follow by themselves.
+    None,
+    /// A release needs a recorded approval of its digest.
+    Required,
+}
+
+impl Config {
+    /// The digest that a model carries: of the `[data]` and `[train]` tables only, defaults included.
+    #[must_use]
+    pub fn model_digest(&self) -> Digest {
+        canonical(&(&self.data, &self.train))
+    }
+}
+
+/// The digest of a table with all defaults filled in: the order of keys in the file and comments do not matter.
+pub(crate) fn canonical(table: &impl Serialize) -> Digest {
+    // Structs serialise in the order of their fields and maps in the order of their keys. Nothing in the tables can
+    // fail to be written as JSON.
+    Digest::of(serde_json::to_string(table).unwrap_or_default().as_bytes())
+}
+
+mod defaults {
+    use mlci_core::Label;
+
+    pub(super) fn delimiter() -> char {
+        ','
+    }
+
+    #[expect(clippy::expect_used, reason = "the text is a constant and legal")]
+    pub(super) fn production() -> Label {
+        "production".parse().expect("a legal label")
+    }
+}

@@ -1,0 +1,177 @@
+//! Overlaying profiles, putting in variables, and checks that a type does not make.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{Config, error::Fault};
+
+/// Tables merge key by key; everything else of the overlay replaces what was there.
+pub(super) fn overlay<'i>(base: &mut DeTable<'i>, over: DeTable<'i>) {
+    for (key, value) in over {
+        let (span, inner) = (value.span(), value.into_inner());
+        if let DeValue::Table(over) = inner {
+            if let Some(DeValue::Table(base)) = base.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut) {
+                overlay(base, over);
+                continue;
+            }
+            base.insert(key, Spanned::new(span, DeValue::Table(over)));
+        } else {
+            base.insert(key, Spanned::new(span, inner));
+        }
+    }
+}
+
+/// Remembers which line set each key, for `config show`.
+pub(super) fn note_origins(
+    table: &DeTable<'_>,
+    text: &str,
+    path: &str,
+    profile: Option<&str>,
+    origins: &mut BTreeMap<String, String>,
+) {
+    for (key, value) in table {
+        let name = join(path, key.get_ref());
+        if name == "profile" {
+            continue;
+        }
+        if let DeValue::Table(inner) = value.get_ref() {
+            note_origins(inner, text, &name, profile, origins);
+        } else {
+            let line = text.get(..key.span().start).unwrap_or_default().matches('\n').count() + 1;
+            let place = profile.map_or(format!("line {line}"), |profile| format!("line {line}, profile {profile}"));
+            origins.insert(name, place);
+        }
+    }
+}
+
+/// Replaces `${NAME}` in every text; `$${` stands for `${`.
+pub(super) fn expand(
+    table: &mut DeTable<'_>,
+    variable: &dyn Fn(&str) -> Option<String>,
+    path: &str,
+    origins: &mut BTreeMap<String, String>,
+) -> Result<(), Fault> {
+    let keys: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
+    for key in keys {
+        let name = join(path, &key);
+        if let Some(value) = table.get_mut(key.as_str()) {
+            expand_value(value, variable, &name, origins)?;
+        }
+    }
+    Ok(())
+}
+
+fn expand_value(
+    value: &mut Spanned<DeValue<'_>>,
+    variable: &dyn Fn(&str) -> Option<String>,
+    path: &str,
+    origins: &mut BTreeMap<String, String>,
+) -> Result<(), Fault> {
+    let span = value.span();
+    match value.get_mut() {
+        DeValue::String(text) if text.contains("${") => {
+            let origin = origins.entry(path.to_owned()).or_default();
+            // The name of the variable stands for its value wherever the configuration is shown.
+            origin.push_str(&format!(", from {text}"));
+            *text = substitute(text, variable, span)?.into();
+            Ok(())
+        }
+        DeValue::Table(inner) => expand(inner, variable, path, origins),
+        DeValue::Array(items) => items.iter_mut().try_for_each(|item| expand_value(item, variable, path, origins)),
+        _ => Ok(()),
+    }
+}
+
+fn substitute(text: &str, variable: &dyn Fn(&str) -> Option<String>, span: Range<usize>) -> Result<String, Fault> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        if let Some(escaped) = before.strip_suffix('$') {
+            out.push_str(escaped);
+            out.push_str("${");
+            rest = after;
+            continue;
+        }
+        let Some((name, tail)) = after.split_once('}') else {
+            return Err(Fault::at(span, "`${` without `}`").help("write ${NAME}, or $${ for the characters themselves"));
+        };
+        let Some(value) = variable(name) else {
+            return Err(Fault::at(span, format!("the environment variable `{name}` is not set"))
+                .help(format!("set it: export {name}=…")));
+        };
+        out.push_str(before);
+        out.push_str(&value);
+        rest = tail;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Bounds of numbers and names that refer to each other.
+pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
+    let at = |table: &str, key: &str, message: String, help: &str| {
+        Err(Fault { span: find(text, table, key), message, help: Some(help.to_owned()) })
+    };
+    let fraction = config.train.test_fraction;
+    if !(fraction > 0.0 && fraction < 1.0) {
+        let message = format!("`train.test_fraction` is {fraction}");
+        return at("train", "test_fraction", message, "write a share above 0 and below 1, such as 0.2");
+    }
+    if config.train.folds == 1 {
+        let help = "write 2 or more folds, or 0 for no cross-validation";
+        return at("train", "folds", "`train.folds` is 1".to_owned(), help);
+    }
+    let confidence = config.gate.confidence;
+    if !(confidence > 0.5 && confidence < 1.0) {
+        let message = format!("`gate.confidence` is {confidence}");
+        return at("gate", "confidence", message, "write a probability above 0.5 and below 1, such as 0.95");
+    }
+    if !(config.gate.margin >= 0.0 && config.gate.margin.is_finite()) {
+        let message = format!("`gate.margin` is {}", config.gate.margin);
+        return at("gate", "margin", message, "write 0 or more; 0.02 allows a value 2 % worse than the champion's");
+    }
+    if !config.data.delimiter.is_ascii() {
+        let message = format!("`data.delimiter` is `{}`", config.data.delimiter);
+        return at("data", "delimiter", message, "write one ASCII character, such as \";\" or \"\\t\"");
+    }
+    for (name, environment) in &config.environment {
+        let table = format!("environment.{name}");
+        if !(environment.drain_seconds >= 0.0 && environment.drain_seconds <= 3600.0) {
+            let message = format!("`{table}.drain_seconds` is {}", environment.drain_seconds);
+            return at(&table, "drain_seconds", message, "write a number of seconds from 0 to 3600");
+        }
+        if environment.port == Some(0) {
+            let help = "leave the key out: a free port is chosen and kept";
+            return at(&table, "port", format!("`{table}.port` is 0"), help);
+        }
+    }
+    let ports: Vec<u16> = config.environment.values().filter_map(|environment| environment.port).collect();
+    if let Some(port) = ports.iter().enumerate().find(|(i, port)| ports.iter().take(*i).any(|p| p == *port)) {
+        return Err(Fault {
+            span: None,
+            message: format!("two environments have the port {}", port.1),
+            help: Some("give each its own, or leave the key out".to_owned()),
+        });
+    }
+    Ok(())
+}
+
+/// The span of a key that is known to have been read.
+fn find(text: &str, table: &str, key: &str) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let mut current = document.get_ref();
+    for part in table.split('.') {
+        match current.get(part)?.get_ref() {
+            DeValue::Table(inner) => current = inner,
+            _ => return None,
+        }
+    }
+    Some(current.get(key)?.span())
+}

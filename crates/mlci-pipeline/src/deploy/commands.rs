@@ -1,0 +1,296 @@
+//! The commands that work on environments.
+
+use jiff::{SignedDuration, Timestamp};
+use mlci_core::{Digest, Label};
+use serde_json::json;
+
+use super::{Asked, shown};
+use crate::{
+    config::Approval,
+    end::Ending,
+    error::{Error, Outcome, Result},
+    event::{EnvironmentEnd, EnvironmentStatus, Finished, ImageRef, ModelRef, RunRef},
+    pipeline::Pipeline,
+    records::{Happened, History, Release},
+};
+
+/// Which environments `down` stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// One.
+    One(Label),
+    /// All.
+    All,
+}
+
+impl Pipeline {
+    /// Deploys to one environment: to the first what was built last, to a later one what the one before it verified.
+    pub fn deploy(&self, name: &Label, image: Option<&str>) -> Finished {
+        self.command("deploy", |ending| {
+            let _lock = self.begin()?;
+            self.environment(name)?;
+            let release = self.candidate(name, image)?;
+            note(ending, &release, self);
+            let result = self.deploy_to(name, &release, Asked::ByPerson, || {});
+            self.add_end(ending, name, result)
+        })
+    }
+
+    /// Records that a person approves what would be deployed.
+    pub fn approve(&self, name: &Label, image: Option<&str>, by: Option<&str>) -> Finished {
+        self.command("approve", |ending| {
+            let _lock = self.begin()?;
+            let environment = self.environment(name)?;
+            if environment.approval == Approval::None {
+                return Err(Error::invalid(format!("`{name}` needs no approval"))
+                    .help(format!("to ask for one: [environment.{name}] approval = \"required\"")));
+            }
+            let release = self.candidate(name, image)?;
+            note(ending, &release, self);
+            let history = self.history(name)?;
+            let now = Timestamp::now();
+            let by = by.map_or_else(|| self.person(), str::to_owned);
+            let text = match history.approval(&release.image, &environment.digest(), now) {
+                Some(approval) => {
+                    format!(
+                        "{} is approved for `{name}` already, by {} at {}",
+                        shown(&release),
+                        approval.by,
+                        approval.at
+                    )
+                }
+                None => {
+                    let until = environment
+                        .approval_days
+                        .and_then(|days| now.checked_add(SignedDuration::from_hours(24 * i64::from(days))).ok());
+                    let approved = Happened::Approved {
+                        release: release.clone(),
+                        configuration: environment.digest(),
+                        by: by.clone(),
+                        until,
+                    };
+                    let log = self.records().environment(name)?;
+                    self.block_on(log.append_after(history.last_number(), &approved, &approved.references()))?;
+                    let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+                    format!("{by} approves {} for `{name}`{until}", shown(&release))
+                }
+            };
+            let next = self.command_line(&format!("deploy {name}"));
+            ending.text = Some(format!("{text}\nnext: {next}"));
+            ending.environments.push(self.environment_status(name)?);
+            Ok(())
+        })
+    }
+
+    /// Goes back to the release before, or to a named one, and marks the present one as rejected.
+    pub fn rollback(&self, name: &Label, to: Option<&str>, reason: &str) -> Finished {
+        self.command("rollback", |ending| {
+            let _lock = self.begin()?;
+            let environment = self.environment(name)?;
+            let history = self.history(name)?;
+            let Some(present) = history.serving().cloned() else {
+                return Err(Error::fail(format!(
+                    "nothing was released in `{name}`, so there is nothing to go back from"
+                )));
+            };
+            let release = earlier(name, &history, to)?;
+            note(ending, &release, self);
+            let by = self.person();
+            // First, so that a command that is cut short here does not let the next ci bring it back.
+            let rejected = Happened::Rejected { image: present.image, by: by.clone(), reason: reason.to_owned() };
+            let log = self.records().environment(name)?;
+            let entry = self.block_on(log.append_after(history.last_number(), &rejected, &rejected.references()))?;
+            let target = self.target(name)?;
+            let result = self.bring(name, &*target, &release).and_then(|running| {
+                let back = Happened::RolledBack {
+                    release: release.clone(),
+                    configuration: environment.digest(),
+                    by,
+                    reason: reason.to_owned(),
+                };
+                self.block_on(log.append_after(Some(entry.number), &back, &back.references()))?;
+                self.move_alias(name, &release)?;
+                Ok(super::verified(name, &release, &running))
+            });
+            self.add_end(ending, name, result)
+        })
+    }
+
+    /// How one or all environments stand.
+    pub fn status(&self, name: Option<&Label>) -> Finished {
+        self.command("status", |ending| {
+            let names: Vec<&Label> = match name {
+                Some(name) => {
+                    self.environment(name)?;
+                    vec![name]
+                }
+                None => self.config().environment.keys().collect(),
+            };
+            for name in names {
+                ending.environments.push(self.environment_status(name)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Starts what an environment serves anew, without a gap.
+    pub fn restart(&self, name: &Label) -> Finished {
+        self.command("restart", |ending| {
+            let _lock = self.begin()?;
+            self.environment(name)?;
+            let history = self.history(name)?;
+            let Some(release) = history.serving().cloned() else {
+                return Err(Error::fail(format!("nothing was released in `{name}`"))
+                    .help(format!("release something: {}", self.command_line(&format!("deploy {name}")))));
+            };
+            note(ending, &release, self);
+            let target = self.target(name)?;
+            let result = self.bring(name, &*target, &release).map(|running| super::verified(name, &release, &running));
+            self.add_end(ending, name, result)
+        })
+    }
+
+    /// Stops what environments run. What was released stays recorded.
+    pub fn down(&self, which: &Which) -> Finished {
+        self.command("down", |ending| {
+            let _lock = self.begin()?;
+            let names: Vec<&Label> = match which {
+                Which::One(name) => vec![name],
+                Which::All => self.config().environment.keys().collect(),
+            };
+            let mut stopped = Vec::new();
+            for name in names {
+                if self.target(name)?.stop()? {
+                    stopped.push(name.as_str());
+                }
+                ending.environments.push(self.environment_status(name)?);
+            }
+            ending.text = Some(if stopped.is_empty() {
+                "nothing ran".to_owned()
+            } else {
+                format!("stopped {}", stopped.join(", "))
+            });
+            Ok(())
+        })
+    }
+
+    /// What the server of an environment has logged.
+    pub fn logs(&self, name: &Label) -> Finished {
+        self.command("logs", |ending| {
+            self.environment(name)?;
+            let Some(path) = self.target(name)?.log() else {
+                return Err(Error::fail(format!("nothing runs in `{name}`, so there is no log")));
+            };
+            let text = std::fs::read_to_string(&path).map_err(mlci_core::FileError::at("read", &path))?;
+            ending.result = Some(json!({"path": path, "lines": text.lines().collect::<Vec<_>>()}));
+            ending.text = Some(text);
+            Ok(())
+        })
+    }
+
+    fn add_end(&self, ending: &mut Ending, name: &Label, result: Result<EnvironmentEnd>) -> Result<()> {
+        match result {
+            Ok(end) => {
+                ending.environments.push(end);
+                Ok(())
+            }
+            Err(error) => {
+                // The error is what counts; how the environment stands comes with it where it can be told.
+                if let Ok(mut end) = self.environment_status(name) {
+                    if error.outcome == Outcome::Waiting {
+                        end.status = EnvironmentStatus::Waiting;
+                    }
+                    end.note.clone_from(&error.message);
+                    ending.environments.push(end);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What would be deployed: what the environment before has verified, or the last build for the first one.
+    fn candidate(&self, name: &Label, image: Option<&str>) -> Result<Release> {
+        let environments = &self.config().environment;
+        let index = environments.get_index_of(name).unwrap_or(0);
+        let before = index.checked_sub(1).and_then(|index| environments.get_index(index)).map(|(name, _)| name);
+        let ci = self.command_line("ci");
+        let Some(before) = before else {
+            let builds = self.block_on(self.records().builds()?.entries())?;
+            let mut builds = builds.into_iter().rev().map(|entry| entry.body);
+            let found = match image {
+                None => builds.next(),
+                Some(text) => builds.find(|release| names(release, text)),
+            };
+            return found.ok_or_else(|| {
+                let what = image.map_or_else(
+                    || "nothing was built yet".to_owned(),
+                    |text| format!("nothing that was built is called `{text}`"),
+                );
+                Error::fail(what).help(format!("build it: {ci}"))
+            });
+        };
+        let history = self.history(before)?;
+        let found = match image {
+            None => history.serving().cloned(),
+            Some(text) => history
+                .0
+                .iter()
+                .rev()
+                .filter_map(|entry| entry.body.serving())
+                .find(|release| names(release, text))
+                .cloned(),
+        };
+        found.ok_or_else(|| {
+            let what = match image {
+                None => format!("`{name}` takes what `{before}` has verified, and nothing was verified there yet"),
+                Some(text) => format!("`{before}` has verified nothing that is called `{text}`"),
+            };
+            Error::fail(what).help(format!("bring it there first: {ci}"))
+        })
+    }
+}
+
+/// The release to go back to.
+fn earlier(name: &Label, history: &History, to: Option<&str>) -> Result<Release> {
+    let Some(text) = to else {
+        return history.earlier().first().map(|release| (*release).clone()).ok_or_else(|| {
+            Error::fail(format!("there is no earlier release in `{name}` to go back to"))
+                .help("name any release that was verified there: rollback --to VERSION")
+        });
+    };
+    let mut served = history.0.iter().rev().filter_map(|entry| entry.body.serving());
+    served.find(|release| names(release, text)).cloned().ok_or_else(|| {
+        let known: Vec<String> = history.earlier().iter().map(|release| shown(release)).collect();
+        Error::fail(format!("no release that was verified in `{name}` is called `{text}`")).help(if known.is_empty() {
+            "there is no earlier release".to_owned()
+        } else {
+            known.join(", ")
+        })
+    })
+}
+
+/// Whether a release is called so: by image digest (whole, or 6 digits and more), or by the model's version.
+fn names(release: &Release, text: &str) -> bool {
+    let hex = text.strip_prefix("sha256:").unwrap_or(text);
+    let version = text.strip_prefix(&format!("{}@", release.name)).unwrap_or(text).parse::<u64>();
+    version == Ok(release.version) || begins(&release.image, hex)
+}
+
+fn begins(digest: &Digest, hex: &str) -> bool {
+    hex.len() >= 6 && digest.hex().starts_with(hex)
+}
+
+fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
+    ending.model = Some(ModelRef { name: release.name.clone(), version: Some(release.version), digest: release.model });
+    ending.run = release.run.clone().map(|id| RunRef { id });
+    let found = pipeline.layout().ok().and_then(|layout| layout.find(&release.image).ok().flatten());
+    ending.image = found.map(|image| ImageRef {
+        reference: format!(
+            "oci:{}:{}",
+            pipeline.config().image.layout,
+            image.tags.first().map(String::as_str).unwrap_or_default()
+        ),
+        digest: image.digest,
+        bytes: image.compressed_bytes,
+    });
+}

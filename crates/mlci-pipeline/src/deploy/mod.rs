@@ -1,0 +1,259 @@
+//! Environments: what may go there, bringing it there, and going back.
+
+mod commands;
+mod process;
+mod target;
+mod verify;
+
+pub use self::commands::Which;
+
+use jiff::Timestamp;
+use mlci_core::Label;
+
+use self::target::{DeployError, Running, Target};
+use crate::{
+    config::{Approval, Environment, TargetKind},
+    error::{Error, Outcome, Result},
+    event::{EnvironmentEnd, EnvironmentStatus, Event},
+    pipeline::Pipeline,
+    records::{Happened, History, Release},
+};
+
+/// Who wants a deployment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked {
+    /// `ci`, which leaves alone what may not be deployed.
+    ByPipeline {
+        /// Whether what it starts ends with it.
+        ephemeral: bool,
+    },
+    /// A person, who is told why it may not be.
+    ByPerson,
+}
+
+impl Pipeline {
+    pub(crate) fn environment(&self, name: &Label) -> Result<&Environment> {
+        self.config().environment.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.config().environment.keys().map(Label::as_str).collect();
+            let error = Error::invalid(format!("no environment `{name}`"));
+            match crate::config::nearest(name.as_str(), &names) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None if names.is_empty() => error.help("write one: [environment.staging]"),
+                None => error.help(format!("environments: {}", names.join(", "))),
+            }
+        })
+    }
+
+    pub(crate) fn target(&self, name: &Label) -> Result<Box<dyn Target>> {
+        let environment = self.environment(name)?.clone();
+        match environment.target {
+            TargetKind::Process => Ok(Box::new(process::Process {
+                name: name.to_string(),
+                folder: self.workdir().environment(name.as_str()),
+                environment,
+                layout: self.layout()?.clone(),
+                runtime: self.runtime(),
+                host_server: None,
+            })),
+        }
+    }
+
+    pub(crate) fn history(&self, name: &Label) -> Result<History> {
+        self.block_on(self.records().history(name))
+    }
+
+    /// What an approval has to cover, and what is missing of it.
+    fn may_deploy(&self, name: &Label, environment: &Environment, release: &Release, history: &History) -> Result<()> {
+        if !environment.takes_dirty() && !release.source.is_clean() {
+            let what = match release.source.commit() {
+                Some(commit) => format!("changes on top of commit {commit} that are not committed"),
+                None => "a folder without a git commit".to_owned(),
+            };
+            return Err(Error::new(
+                Outcome::Refused,
+                format!("`{name}` takes only what a commit holds, and {} was made from {what}", shown(release)),
+            )
+            .help(format!("commit and run ci again, or allow it: [environment.{name}] allow_dirty = true")));
+        }
+        if environment.approval == Approval::Required
+            && history.approval(&release.image, &environment.digest(), Timestamp::now()).is_none()
+        {
+            let why = match history.rejection(&release.image) {
+                Some(reason) => format!(" (it was rejected there since: {reason})"),
+                None => String::new(),
+            };
+            return Err(Error::new(
+                Outcome::Waiting,
+                format!("`{name}` waits for an approval of {}{why}", shown(release)),
+            )
+            .help(format!("look at it, then: {}", self.command_line(&format!("approve {name}")))));
+        }
+        Ok(())
+    }
+
+    /// Brings a release to an environment where it does not run yet, if it may go there.
+    ///
+    /// `work` is called before anything is changed.
+    pub(crate) fn deploy_to(
+        &self,
+        name: &Label,
+        release: &Release,
+        asked: Asked,
+        mut work: impl FnMut(),
+    ) -> Result<EnvironmentEnd> {
+        let environment = self.environment(name)?;
+        let history = self.history(name)?;
+        let target = self.target(name)?;
+        let by_person = matches!(asked, Asked::ByPerson);
+        // Where nobody approves, asking for it by hand is the consent.
+        if let (Some(reason), false) = (history.rejection(&release.image), by_person) {
+            let mut end = self.status_of(name, &*target, &history)?;
+            end.status = EnvironmentStatus::Rejected;
+            end.note = format!("{} was rejected here: {reason}", shown(release));
+            return Ok(end);
+        }
+        if let Err(error) = self.may_deploy(name, environment, release, &history) {
+            if by_person {
+                return Err(error);
+            }
+            let mut end = self.status_of(name, &*target, &history)?;
+            end.status = if error.outcome == Outcome::Waiting {
+                EnvironmentStatus::Waiting
+            } else {
+                EnvironmentStatus::Rejected
+            };
+            end.note = error.message;
+            return Ok(end);
+        }
+        let same = history.current().is_some_and(|entry| match &entry.body {
+            Happened::Deployed { release: last, configuration, .. }
+            | Happened::RolledBack { release: last, configuration, .. } => {
+                last.image == release.image && *configuration == environment.digest()
+            }
+            _ => false,
+        });
+        if same
+            && let Some(running) = target.observe()?
+            && running.image == release.image
+            && target.verify(release, &running).is_ok()
+        {
+            self.move_alias(name, release)?;
+            return Ok(verified(name, release, &running));
+        }
+        work();
+        let running = self.bring(name, &*target, release)?;
+        let happened = Happened::Deployed {
+            release: release.clone(),
+            configuration: environment.digest(),
+            by: self.person(),
+            ephemeral: matches!(asked, Asked::ByPipeline { ephemeral: true }),
+        };
+        self.record(name, &history, &happened)?;
+        self.move_alias(name, release)?;
+        Ok(verified(name, release, &running))
+    }
+
+    /// Deploys and verifies. A release that is itself at fault is recorded as rejected.
+    fn bring(&self, name: &Label, target: &dyn Target, release: &Release) -> Result<Running> {
+        let progress = |message: String| {
+            self.event(&Event::Progress { name: "deploy".to_owned(), message: format!("{name}: {message}") });
+        };
+        match target.deploy(release, &progress) {
+            Ok(running) => Ok(running),
+            Err(DeployError::Other(error)) => Err(error),
+            Err(DeployError::Release(error)) => {
+                let mut causes = vec![error.message.clone()];
+                causes.extend(error.causes());
+                let reason = causes.first().cloned().unwrap_or_default();
+                let rejected = Happened::Rejected { image: release.image, by: self.person(), reason };
+                let log = self.records().environment(name)?;
+                self.block_on(log.append(&rejected, &rejected.references()))?;
+                Err(Error::new(
+                    Outcome::RolledBack,
+                    format!("{} failed in `{name}`; what served before still does", shown(release)),
+                )
+                .because(causes.join("\n"))
+                .help("the release is marked as rejected there; mend it and run ci again"))
+            }
+        }
+    }
+
+    /// Appends to an environment's log, unless somebody else did since it was read.
+    fn record(&self, name: &Label, history: &History, happened: &Happened) -> Result<()> {
+        let log = self.records().environment(name)?;
+        self.block_on(log.append_after(history.last_number(), happened, &happened.references()))?;
+        Ok(())
+    }
+
+    fn move_alias(&self, name: &Label, release: &Release) -> Result<()> {
+        let reason = format!("verified in {name} as image {}", release.image);
+        self.block_on(self.store().promote(&release.name, release.version, name, &self.person(), &reason))?;
+        Ok(())
+    }
+
+    /// Who is at work: the CI system's word for it, else git's, else the machine's.
+    pub(crate) fn person(&self) -> String {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "CIRCLE_USERNAME"]
+            .into_iter()
+            .find_map(variable)
+            .or_else(|| crate::source::person(self.root()))
+            .or_else(|| variable("USER"))
+            .unwrap_or_else(|| "unknown".to_owned())
+    }
+
+    /// How an environment stands, with what it says itself.
+    pub(crate) fn environment_status(&self, name: &Label) -> Result<EnvironmentEnd> {
+        let history = self.history(name)?;
+        let target = self.target(name)?;
+        self.status_of(name, &*target, &history)
+    }
+
+    fn status_of(&self, name: &Label, target: &dyn Target, history: &History) -> Result<EnvironmentEnd> {
+        let Some(current) = history.current() else {
+            return Ok(EnvironmentEnd::named(name, EnvironmentStatus::Empty, "nothing was released here yet"));
+        };
+        let Some(release) = current.body.serving() else {
+            return Ok(EnvironmentEnd::named(name, EnvironmentStatus::Empty, "nothing was released here yet"));
+        };
+        let Some(running) = target.observe()? else {
+            let (status, note) = match &current.body {
+                Happened::Deployed { ephemeral: true, .. } => {
+                    (EnvironmentStatus::Ephemeral, "stopped at the end of its CI job")
+                }
+                _ => (EnvironmentStatus::Down, "nothing runs; ci or deploy starts it again"),
+            };
+            let mut end = EnvironmentEnd::named(name, status, note);
+            end.model_version = Some(release.version);
+            end.model_digest = Some(release.model);
+            end.image_digest = Some(release.image);
+            return Ok(end);
+        };
+        let mut end = verified(name, release, &running);
+        end.model_digest = Some(running.model);
+        end.image_digest = Some(running.image);
+        if running.image != release.image {
+            end.status = EnvironmentStatus::Drifted;
+            end.note = format!("{} was released, but image {} runs", shown(release), running.image.short());
+        } else if let Err(error) = target.verify(release, &running) {
+            end.status = EnvironmentStatus::Drifted;
+            end.note = error.to_string();
+        }
+        Ok(end)
+    }
+}
+
+fn verified(name: &Label, release: &Release, running: &Running) -> EnvironmentEnd {
+    let mut end = EnvironmentEnd::named(name, EnvironmentStatus::Verified, "");
+    end.address = Some(running.address.clone());
+    end.model_digest = Some(running.model);
+    end.model_version = Some(release.version);
+    end.image_digest = Some(release.image);
+    end.pid = Some(running.pid);
+    end
+}
+
+/// A release, as a person is told of it.
+pub(crate) fn shown(release: &Release) -> String {
+    format!("{}@{} (image {})", release.name, release.version, release.image)
+}

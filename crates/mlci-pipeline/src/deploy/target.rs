@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+use mlci_core::Digest;
+
+use crate::{error::Error, records::Release};
+
+/// Where a release runs: what every kind of environment can do.
+pub(crate) trait Target {
+    /// What runs there now, as it says itself.
+    fn observe(&self) -> Result<Option<Running>, Error>;
+
+    /// Brings the release there: starts it, verifies it, and only then lets it take the place of what ran before.
+    /// Where that fails, what ran before still runs.
+    fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError>;
+
+    /// Checks that what runs there answers as the release should.
+    fn verify(&self, release: &Release, running: &Running) -> Result<(), Error>;
+
+    /// Stops what runs there. Returns whether anything did.
+    fn stop(&self) -> Result<bool, Error>;
+
+    /// The file that what runs there writes its log to.
+    fn log(&self) -> Option<PathBuf>;
+}
+
+/// What runs in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Running {
+    /// Where it is reached: `http://HOST:PORT`.
+    pub(crate) address: String,
+    /// The image that it was started from.
+    pub(crate) image: Digest,
+    /// The digest of the model, as the server says.
+    pub(crate) model: Digest,
+    /// The version of the model, as the server says.
+    pub(crate) version: String,
+    /// The process.
+    pub(crate) pid: u32,
+}
+
+/// Why a release is not there.
+#[derive(Debug)]
+pub(crate) enum DeployError {
+    /// The release itself is at fault: it does not start, or does not answer as it should.
+    Release(Error),
+    /// Something else is: a port in use, a full disk.
+    Other(Error),
+}
+
+impl From<Error> for DeployError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}

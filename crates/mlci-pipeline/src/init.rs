@@ -1,0 +1,182 @@
+//! `init`: the files that a repository needs to run the pipeline.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mlci_core::{FileError, ModelName, write_atomic};
+use mlci_train::ReadOptions;
+
+use crate::{
+    DEFAULT_FILE,
+    end::finish,
+    error::{Context as _, Error, Result},
+    event::{Event, Finished, Observer},
+};
+
+/// What `init` is told.
+#[derive(Debug, Clone, Default)]
+pub struct InitOptions {
+    /// The model's name; by default the folder's, made legal.
+    pub name: Option<String>,
+    /// The CSV file, relative to the folder.
+    pub data: Option<String>,
+    /// The column to predict; by default the last.
+    pub target: Option<String>,
+}
+
+/// Writes `mlci.toml`, the ignore line and, in a Cargo workspace with an `xtask`, the alias. What is there already
+/// stays as it is.
+pub fn init(folder: &Path, options: &InitOptions, observer: &dyn Observer) -> Finished {
+    finish(
+        "init",
+        |ending| {
+            let mut said = vec![write_configuration(folder, options)?];
+            said.extend(add_line(&folder.join(".gitignore"), ".mlci/")?);
+            if folder.join("xtask/Cargo.toml").is_file() {
+                said.extend(write_alias(folder)?);
+            }
+            ending.text = Some(said.join("\n"));
+            Ok(())
+        },
+        |event: &Event| observer.event(event),
+    )
+}
+
+fn write_configuration(folder: &Path, options: &InitOptions) -> Result<String> {
+    let path = folder.join(DEFAULT_FILE);
+    if path.exists() {
+        return Err(
+            Error::invalid(format!("`{}` is there already", path.display())).help("edit it, or remove it first")
+        );
+    }
+    let data = match &options.data {
+        Some(data) => data.clone(),
+        None => only_csv(folder)?,
+    };
+    let target = match &options.target {
+        Some(target) => target.clone(),
+        None => last_column(&folder.join(&data))?,
+    };
+    // Read once with the answers, so that what is written is known to work, or to say what does not.
+    mlci_train::read_csv_file(&folder.join(&data), &ReadOptions::new(&target))
+        .map_err(|error| Error::invalid(format!("the data `{data}` cannot be used as it is")).because(error))?;
+    let name = name(folder, options.name.as_deref())?;
+    write_atomic(&path, text(&name, &data, &target).as_bytes())?;
+    Ok(format!("wrote {}: predicts `{target}` of {data}", path.display()))
+}
+
+fn text(name: &ModelName, data: &str, target: &str) -> String {
+    let quoted = |text: &str| toml_string(text);
+    format!(
+        r#"[project]
+name = "{name}"
+
+[data]
+path = {}
+target = {}
+# exclude = ["a-column-that-is-no-feature"]
+
+[train]
+algorithm = "ols"
+seed = 42
+
+[gate.limits.r2]
+min = 0.0  # at least as good as predicting the mean; raise it once you know what the model can do
+
+[environment.staging]
+target = "process"
+
+[environment.production]
+target = "process"
+approval = "required"
+"#,
+        quoted(data),
+        quoted(target)
+    )
+}
+
+/// A basic TOML string (TOML 1.0, "String").
+fn toml_string(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .flat_map(|c| match c {
+            '"' | '\\' => vec!['\\', c],
+            c if c.is_control() => format!("\\u{:04X}", c as u32).chars().collect(),
+            c => vec![c],
+        })
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+fn only_csv(folder: &Path) -> Result<String> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for place in [folder.to_owned(), folder.join("data")] {
+        let entries = fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path());
+        found.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "csv")));
+    }
+    match found.as_slice() {
+        [one] => Ok(one.strip_prefix(folder).unwrap_or(one).to_string_lossy().into_owned()),
+        [] => {
+            Err(Error::invalid("there is no CSV file here or in data/")
+                .help("name it: init --data FILE --target COLUMN"))
+        }
+        many => Err(Error::invalid(format!("there are {} CSV files here", many.len()))
+            .help("name one: init --data FILE --target COLUMN")),
+    }
+}
+
+fn last_column(path: &Path) -> Result<String> {
+    let text = fs::read_to_string(path).map_err(FileError::at("read", path))?;
+    let header = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
+    let last = header.rsplit(',').next().unwrap_or_default().trim().trim_matches('"').to_owned();
+    if last.is_empty() {
+        return Err(Error::invalid(format!("`{}` has no header to take the target from", path.display()))
+            .help("name it: init --target COLUMN"));
+    }
+    Ok(last)
+}
+
+fn name(folder: &Path, asked: Option<&str>) -> Result<ModelName> {
+    if let Some(asked) = asked {
+        return Ok(asked.parse()?);
+    }
+    let folder = fs::canonicalize(folder).map_err(FileError::at("locate", folder))?;
+    let lower = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let legal: String = lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let parts: Vec<&str> = legal.split('-').filter(|part| !part.is_empty()).collect();
+    let mut name = parts.join("-");
+    name.truncate(63);
+    name.trim_matches('-')
+        .parse()
+        .context(|| "the folder's name makes no model name".to_owned())
+        .map_err(|error| error.help("give one: init --name NAME"))
+}
+
+/// Adds a line to a file that lacks it.
+fn add_line(path: &Path, line: &str) -> Result<Option<String>> {
+    let old =
+        if path.exists() { fs::read_to_string(path).map_err(FileError::at("read", path))? } else { String::new() };
+    if old.lines().any(|have| have.trim().trim_start_matches('/').trim_end_matches('/') == line.trim_end_matches('/')) {
+        return Ok(None);
+    }
+    let gap = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
+    write_atomic(path, format!("{old}{gap}{line}\n").as_bytes())?;
+    Ok(Some(format!("added `{line}` to {}", path.display())))
+}
+
+fn write_alias(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(".cargo/config.toml");
+    let old =
+        if path.exists() { fs::read_to_string(&path).map_err(FileError::at("read", &path))? } else { String::new() };
+    if old.contains("xtask") {
+        return Ok(None);
+    }
+    if old.contains("[alias]") {
+        return Ok(Some(format!("add to [alias] in {}: xtask = \"run --quiet --package xtask --\"", path.display())));
+    }
+    let gap = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
+    write_atomic(&path, format!("{old}{gap}[alias]\nxtask = \"run --quiet --package xtask --\"\n").as_bytes())?;
+    Ok(Some(format!("added the alias `cargo xtask` to {}", path.display())))
+}

@@ -1,0 +1,14 @@
+use serde_json::json;
+
+use crate::{config, event::Finished, pipeline::Pipeline};
+
+impl Pipeline {
+    /// Every value in force, and where it came from.
+    pub fn show_config(&self) -> Finished {
+        self.command("config", |ending| {
+            ending.text = Some(config::render(self.loaded()));
+            ending.result = Some(json!({"origins": self.loaded().origins}));
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,97 @@
+use std::collections::BTreeSet;
+
+use mlci_track::{RunRecord, Timestamp};
+use serde_json::json;
+
+use super::table;
+use crate::{
+    error::{Context as _, Result},
+    event::Finished,
+    pipeline::Pipeline,
+};
+
+impl Pipeline {
+    /// All runs, newest first.
+    pub fn list_runs(&self) -> Finished {
+        self.command("runs", |ending| {
+            let runs = self.runs().list()?;
+            let rows: Vec<Vec<String>> = runs
+                .iter()
+                .map(|run| {
+                    let metric = |name: &str| {
+                        run.metrics.get(name).map(|point| format!("{:.4}", point.value)).unwrap_or_default()
+                    };
+                    let tag = |name: &str| run.tags.get(name).cloned().unwrap_or_default();
+                    vec![
+                        run.id.to_string(),
+                        run.status.map_or_else(|| "UNREADABLE".to_owned(), |status| status.to_string()),
+                        tag("verdict"),
+                        minute(run.start),
+                        tag("version"),
+                        metric("test.rmse"),
+                        metric("test.r2"),
+                        tag("source").chars().take(12).collect(),
+                    ]
+                })
+                .collect();
+            let header = ["RUN", "STATUS", "VERDICT", "STARTED (UTC)", "VERSION", "RMSE", "R2", "SOURCE"];
+            ending.text = Some(if rows.is_empty() { "no runs yet".to_owned() } else { table(&header, &rows) });
+            ending.result = Some(serde_json::to_value(&runs).context(|| "the runs cannot be shown".to_owned())?);
+            Ok(())
+        })
+    }
+
+    /// One run, whole. An id may be shortened.
+    pub fn show_run(&self, id: &str) -> Finished {
+        self.command("runs", |ending| {
+            let run = self.runs().read(&self.runs().find(id)?)?;
+            let rows: Vec<Vec<String>> = values(&run).into_iter().map(|(name, value)| vec![name, value]).collect();
+            ending.text = Some(table(&["RUN", &run.id.to_string()], &rows));
+            ending.result = Some(serde_json::to_value(&run).context(|| "the run cannot be shown".to_owned())?);
+            Ok(())
+        })
+    }
+
+    /// What differs between two runs.
+    pub fn compare_runs(&self, one: &str, other: &str) -> Finished {
+        self.command("runs", |ending| {
+            let read = |id: &str| -> Result<RunRecord> { Ok(self.runs().read(&self.runs().find(id)?)?) };
+            let (one, other) = (read(one)?, read(other)?);
+            let (a, b) = (values(&one), values(&other));
+            let names: BTreeSet<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
+            let find = |values: &[(String, String)], name: &str| {
+                values.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+            };
+            let rows: Vec<Vec<String>> = names
+                .into_iter()
+                .map(|name| vec![name.clone(), find(&a, name), find(&b, name)])
+                .filter(|row| row.get(1) != row.get(2))
+                .collect();
+            ending.result = Some(json!(rows));
+            ending.text = Some(if rows.is_empty() {
+                "the two runs have the same values".to_owned()
+            } else {
+                table(&["", &one.id.to_string(), &other.id.to_string()], &rows)
+            });
+            Ok(())
+        })
+    }
+}
+
+fn minute(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Everything of a run as names and texts, kinds apart.
+fn values(run: &RunRecord) -> Vec<(String, String)> {
+    let mut values = vec![("status".to_owned(), run.status.to_string())];
+    values.extend(run.params.iter().map(|(name, value)| (format!("param {name}"), value.clone())));
+    values.extend(run.metrics.iter().filter_map(|(name, points)| {
+        let last = points.last()?;
+        Some((format!("metric {name}"), last.value.to_string()))
+    }));
+    values.extend(run.tags.iter().map(|(name, value)| (format!("tag {name}"), value.clone())));
+    values
+        .extend(run.artifacts.iter().map(|(name, artifact)| (format!("artifact {name}"), artifact.digest.to_string())));
+    values
+}

@@ -1,0 +1,241 @@
+//! What both formats say in the same words.
+
+use mlci_core::Verdict;
+use mlci_model::Profile;
+use mlci_train::{CrossValidation, GateReport, Metric};
+
+use super::{
+    MetricRow, Report,
+    text::{self, count, counted, number},
+};
+use crate::{
+    error::Outcome,
+    event::{EnvironmentStatus, StageStatus},
+};
+
+/// How a state is to be seen. Each has its own shape, so that colour is never the only sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    Warn,
+    Plain,
+}
+
+impl Tone {
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Warn => "warn",
+            Self::Plain => "none",
+        }
+    }
+
+    /// The shape as a character that every terminal and browser has.
+    pub(super) const fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Bad => "✗",
+            Self::Warn => "!",
+            Self::Plain => "–",
+        }
+    }
+}
+
+/// A state as a word and a tone.
+pub(super) type Mark = (Tone, &'static str);
+
+pub(super) const fn outcome(outcome: Outcome) -> Mark {
+    match outcome {
+        Outcome::Pass => (Tone::Good, "Passed"),
+        Outcome::Fail => (Tone::Bad, "Failed"),
+        Outcome::Invalid => (Tone::Bad, "Invalid configuration"),
+        Outcome::Refused => (Tone::Bad, "Refused by the gate"),
+        Outcome::RolledBack => (Tone::Bad, "Deployment failed and rolled back"),
+        Outcome::Waiting => (Tone::Warn, "Waiting for approval"),
+    }
+}
+
+pub(super) const fn stage(status: StageStatus) -> Mark {
+    let tone = match status {
+        StageStatus::Done => Tone::Good,
+        StageStatus::Cached | StageStatus::Skipped => Tone::Plain,
+        StageStatus::Failed => Tone::Bad,
+    };
+    (tone, status.as_str())
+}
+
+pub(super) const fn environment(status: EnvironmentStatus) -> Mark {
+    let tone = match status {
+        EnvironmentStatus::Verified => Tone::Good,
+        EnvironmentStatus::Waiting | EnvironmentStatus::Down | EnvironmentStatus::Drifted => Tone::Warn,
+        EnvironmentStatus::Rejected | EnvironmentStatus::Failed => Tone::Bad,
+        EnvironmentStatus::Empty | EnvironmentStatus::Ephemeral => Tone::Plain,
+    };
+    (tone, status.as_str())
+}
+
+/// `None` is a check that does not apply.
+pub(super) const fn verdict(verdict: Option<Verdict>) -> Mark {
+    match verdict {
+        Some(Verdict::Pass) => (Tone::Good, "pass"),
+        Some(Verdict::Fail) => (Tone::Bad, "fail"),
+        Some(Verdict::NoData) => (Tone::Warn, "no data"),
+        None => (Tone::Plain, "not applicable"),
+    }
+}
+
+/// What the short name of a metric stands for.
+pub(super) fn meaning(metric: &str) -> Option<&'static str> {
+    Some(match metric {
+        "rmse" => "root mean squared error",
+        "mae" => "mean absolute error",
+        "median_ae" => "median absolute error",
+        "r2" => "share of the variance explained",
+        _ => return None,
+    })
+}
+
+/// The difference to the champion, and whether that is better. Whether it is more than chance is the gate's to say.
+pub(super) fn change(metric: &MetricRow) -> Option<(String, &'static str)> {
+    let (champion, _) = metric.champion?;
+    let difference = metric.value - champion;
+    let word = if !difference.is_finite() {
+        return None;
+    } else if difference == 0.0 {
+        "equal"
+    } else if (difference < 0.0) == metric.lower_is_better {
+        "better"
+    } else {
+        "worse"
+    };
+    Some((text::signed(difference), word))
+}
+
+/// The limits on a metric, as the gate checked them.
+pub(super) fn bounds(report: &Report, metric: &str) -> Vec<f64> {
+    let checks = report.gate.iter().flat_map(|gate| &gate.checks);
+    let ours = checks.filter(|check| check.name.strip_prefix(metric).is_some_and(|end| matches!(end, "_min" | "_max")));
+    ours.filter_map(|check| check.bound).collect()
+}
+
+/// A check of the gate, in words.
+pub(super) struct Check<'a> {
+    pub(super) name: &'a str,
+    pub(super) mark: Mark,
+    pub(super) value: String,
+    pub(super) bound: String,
+    pub(super) interval: String,
+    pub(super) note: &'a str,
+}
+
+pub(super) fn checks(gate: &GateReport) -> Vec<Check<'_>> {
+    let checks = gate.checks.iter().map(|check| {
+        let relation = match check.name.as_str() {
+            "beats_mean" => "below",
+            name if name.ends_with("_min") => "at least",
+            // That of the comparison is by how much the challenger is worse.
+            _ => "at most",
+        };
+        Check {
+            name: &check.name,
+            mark: verdict(check.verdict),
+            value: check.value.map(number).unwrap_or_default(),
+            bound: check.bound.map(|bound| format!("{relation} {}", text::setting(bound))).unwrap_or_default(),
+            interval: check.interval.map(|range| text::interval((range.low, range.high))).unwrap_or_default(),
+            note: &check.explanation,
+        }
+    });
+    checks.collect()
+}
+
+/// The checks that stand in the way, each with its numbers.
+pub(super) fn reasons(report: &Report) -> Vec<(Tone, String)> {
+    let checks = report.gate.iter().flat_map(|gate| &gate.checks);
+    let against = checks.filter(|check| matches!(check.verdict, Some(Verdict::Fail | Verdict::NoData)));
+    let reasons = against.map(|check| {
+        let tone = verdict(check.verdict).0;
+        let word = if tone == Tone::Bad { "fails" } else { "has no data" };
+        let name = text::clip(&check.name, text::NAME);
+        (tone, format!("`{name}` {word}: {}", check.explanation))
+    });
+    reasons.take(10).collect()
+}
+
+/// How many folds there were.
+pub(super) fn folds(validation: &CrossValidation) -> String {
+    let skipped = validation.skipped.len() as u64;
+    let mut text = format!(
+        "{}: fitted to the training rows outside a fold and measured inside it.",
+        counted(validation.folds.len() as u64, "fold")
+    );
+    if skipped > 0 {
+        text += &format!(" {} could not be evaluated.", counted(skipped, "more fold"));
+    }
+    text
+}
+
+/// The values of one metric, fold by fold.
+pub(super) fn fold_values(validation: &CrossValidation, metric: Metric) -> String {
+    let values =
+        validation.folds.iter().take(20).map(|fold| fold.get(metric).map_or_else(|| "undefined".into(), number));
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// By how much the prediction changes for one standard deviation of each coefficient's feature, where that is known.
+pub(super) fn effects(report: &Report) -> Vec<Option<f64>> {
+    let columns = report.data.as_ref().map(|data| data.columns.as_slice()).unwrap_or_default();
+    let effect = |name: &str, value: f64| {
+        let column = columns.iter().find(|column| column.name == name)?;
+        Some(value * column.profile.as_ref()?.standard_deviation).filter(|effect| effect.is_finite())
+    };
+    report.coefficients.iter().map(|coefficient| effect(&coefficient.name, coefficient.value)).collect()
+}
+
+/// A metric of the history: its name, unit, and which way is better.
+pub(super) type Tracked<'a> = (&'a str, Option<&'a str>, &'static str);
+
+/// The metrics to follow over the runs: this run's in their order, then those that only earlier runs have.
+pub(super) fn history_metrics(report: &Report) -> Vec<Tracked<'_>> {
+    let known = report.metrics.iter().map(|metric| {
+        let note = if metric.lower_is_better { "Lower is better" } else { "Higher is better" };
+        (metric.name.as_str(), metric.unit.as_deref(), note)
+    });
+    let mut tracked: Vec<Tracked<'_>> =
+        known.filter(|(name, ..)| report.history.iter().any(|run| run.metrics.contains_key(*name))).collect();
+    let mut others: Vec<&str> = report.history.iter().flat_map(|run| run.metrics.keys()).map(String::as_str).collect();
+    others.sort_unstable();
+    others.dedup();
+    others.retain(|name| tracked.iter().all(|(known, ..)| known != name));
+    tracked.extend(others.into_iter().map(|name| (name, None, "")));
+    tracked
+}
+
+/// The bins of a profile with their outer edges.
+pub(super) fn bins(profile: &Profile) -> (Vec<f64>, &[u64]) {
+    let edges = [profile.min].into_iter().chain(profile.edges.iter().copied()).chain([profile.max]);
+    (edges.collect(), &profile.counts)
+}
+
+/// When each stage began and ended, as shares of the whole. Stages run one after the other.
+pub(super) fn timeline(report: &Report) -> Vec<(f64, f64)> {
+    let length = |seconds: f64| if seconds.is_finite() { seconds.max(0.0) } else { 0.0 };
+    let total = report.stages.iter().map(|stage| length(stage.seconds)).sum::<f64>().max(length(report.seconds));
+    let mut start = 0.0;
+    let spans = report.stages.iter().map(|stage| {
+        let span = (start, start + length(stage.seconds));
+        start = span.1;
+        if total > 0.0 { (span.0 / total, span.1 / total) } else { (0.0, 0.0) }
+    });
+    spans.collect()
+}
+
+/// How many rows the data has, and what became of them.
+pub(super) fn rows(data: &mlci_train::DataReport) -> String {
+    let mut text = format!("{} read, {} kept", counted(data.rows_read, "row"), count(data.rows_kept));
+    for (reason, dropped) in &data.dropped {
+        text += &format!(", {} left out ({reason})", count(*dropped));
+    }
+    text
+}

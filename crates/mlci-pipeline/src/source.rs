@@ -1,0 +1,128 @@
+//! Which source a run came from, asked of git.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use mlci_core::Digest;
+use serde::{Deserialize, Serialize};
+
+/// The state of the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A commit, with nothing changed since.
+    Commit {
+        /// The commit's id.
+        commit: String,
+    },
+    /// A commit with changes that are not committed.
+    Dirty {
+        /// The commit's id.
+        commit: String,
+        /// The digest of what differs from it.
+        changes: Digest,
+    },
+    /// No git repository, or one without a commit.
+    None,
+}
+
+impl Source {
+    /// The state of the source in `folder`.
+    #[must_use]
+    pub fn of(folder: &Path) -> Self {
+        let Some(commit) = text(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]) else { return Self::None };
+        let commit = commit.trim().to_owned();
+        let Some(status) = bytes(folder, &["status", "--porcelain", "-z", "--untracked-files=all"]) else {
+            return Self::None;
+        };
+        if status.is_empty() {
+            return Self::Commit { commit };
+        }
+        let mut changes =
+            Digest::builder().part(&status).part(bytes(folder, &["diff", "HEAD", "--binary"]).unwrap_or_default());
+        for path in untracked(folder) {
+            changes.add(path.as_os_str().as_encoded_bytes());
+            changes.add(&fs::read(folder.join(&path)).unwrap_or_default());
+        }
+        Self::Dirty { commit, changes: changes.finish() }
+    }
+
+    /// Whether exactly one commit holds all of it.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        matches!(self, Self::Commit { .. })
+    }
+
+    /// The commit's id, if there is one.
+    #[must_use]
+    pub fn commit(&self) -> Option<&str> {
+        match self {
+            Self::Commit { commit } | Self::Dirty { commit, .. } => Some(commit),
+            Self::None => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Commit { commit } => f.write_str(commit),
+            Self::Dirty { commit, changes } => write!(f, "{commit}+{}", changes.short()),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+/// The files in `folder` that git tracks or would track, relative to it, sorted; `None` outside a repository.
+#[must_use]
+pub(crate) fn files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let list = bytes(folder, &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"])?;
+    Some(paths(&list))
+}
+
+fn untracked(folder: &Path) -> Vec<PathBuf> {
+    paths(&bytes(folder, &["ls-files", "-z", "--others", "--exclude-standard"]).unwrap_or_default())
+}
+
+fn paths(list: &[u8]) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = list
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+        .map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned()))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Who is at work: the name that git knows, else the user of the machine.
+#[must_use]
+pub(crate) fn person(folder: &Path) -> Option<String> {
+    let name = text(folder, &["config", "user.name"])?;
+    let email = text(folder, &["config", "user.email"]).unwrap_or_default();
+    let (name, email) = (name.trim(), email.trim());
+    match (name.is_empty(), email.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(name.to_owned()),
+        (false, false) => Some(format!("{name} <{email}>")),
+    }
+}
+
+fn text(folder: &Path, arguments: &[&str]) -> Option<String> {
+    String::from_utf8(bytes(folder, arguments)?).ok()
+}
+
+fn bytes(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let output = Command::new("git")
+        .current_dir(folder)
+        .args(arguments)
+        // A lock that git would take to refresh its index could make a git of the user's own fail.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then_some(output.stdout)
+}

@@ -1,0 +1,140 @@
+use mlci_artifact::Version;
+use mlci_core::{Digest, Verdict};
+use mlci_model::Model;
+use mlci_train::{Evaluation, GateOptions, GateReport, Limit};
+use serde::{Deserialize, Serialize};
+
+use super::{Stage, TrainOutput};
+use crate::{
+    config::{Gate, Metric, canonical},
+    error::{Context as _, Error, Outcome, Result},
+    pipeline::Pipeline,
+};
+
+/// Compares the held-out metrics with the limits and with the champion's on the same rows.
+pub(crate) struct GateStage<'p> {
+    pub(crate) pipeline: &'p Pipeline,
+    pub(crate) trained: &'p TrainOutput,
+    pub(crate) champion: Option<&'p Version>,
+    pub(crate) data: Digest,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GateOutput {
+    pub(crate) report: GateReport,
+    pub(crate) champion: Option<Champion>,
+}
+
+/// The model to beat, and how it did on the rows that the challenger was held out on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Champion {
+    pub(crate) version: u64,
+    pub(crate) model: Digest,
+    pub(crate) evaluation: Evaluation,
+}
+
+pub(crate) fn metric(metric: Metric) -> mlci_train::Metric {
+    match metric {
+        Metric::Rmse => mlci_train::Metric::Rmse,
+        Metric::Mae => mlci_train::Metric::Mae,
+        Metric::MedianAe => mlci_train::Metric::MedianAe,
+        Metric::R2 => mlci_train::Metric::R2,
+    }
+}
+
+fn options(gate: &Gate, seed: u64) -> GateOptions {
+    let mut options = GateOptions::default();
+    options.limits = gate
+        .limits
+        .iter()
+        .map(|(name, limit)| Limit { metric: metric(*name), min: limit.min, max: limit.max })
+        .collect();
+    options.compare = metric(gate.compare);
+    options.margin = gate.margin;
+    options.confidence = gate.confidence;
+    options.min_rows = gate.min_rows;
+    options.seed = seed;
+    options
+}
+
+impl GateStage<'_> {
+    /// How the champion does on the held-out rows; `None` where there is no champion yet.
+    fn champion(&self) -> Result<Option<Champion>> {
+        let Some(version) = self.champion else { return Ok(None) };
+        let bytes = self.pipeline.block_on(self.pipeline.store().model_bytes(version))?;
+        let model = Model::decode(&bytes)?;
+        let table = self.pipeline.table()?;
+        let config = self.pipeline.config();
+        let split = mlci_train::split(&table.table, config.train.seed, config.train.test_fraction);
+        let evaluation = mlci_train::evaluate(&model, &table.table, &split.test, config.train.seed).context(|| {
+            format!("the champion {}@{} cannot be evaluated on this data", config.project.name, version.number)
+        })?;
+        Ok(Some(Champion { version: version.number, model: version.model, evaluation }))
+    }
+
+    /// Compares, whatever comes of it.
+    pub(crate) fn compare(&self) -> Result<GateOutput> {
+        let champion = self.champion()?;
+        let challenger = self.trained.evaluation(self.pipeline)?;
+        let config = self.pipeline.config();
+        let options = options(&config.gate, config.train.seed);
+        let report = mlci_train::gate(&options, &challenger, champion.as_ref().map(|champion| &champion.evaluation));
+        Ok(GateOutput { report, champion })
+    }
+}
+
+impl Stage for GateStage<'_> {
+    type Output = GateOutput;
+
+    fn name(&self) -> &'static str {
+        "gate"
+    }
+
+    fn inputs(&self) -> Result<Digest> {
+        let mut digest = Digest::builder()
+            .part(self.trained.model.as_bytes())
+            .part(self.data.as_bytes())
+            .part(canonical(&self.pipeline.config().gate).as_bytes())
+            .part(self.pipeline.code().as_bytes());
+        if let Some(version) = self.champion {
+            digest.add(version.model.as_bytes());
+        }
+        Ok(digest.finish())
+    }
+
+    fn holds(&self, _: &GateOutput) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn work(&self) -> Result<GateOutput> {
+        let output = self.compare()?;
+        self.pipeline.seen_gate(&output);
+        if output.report.verdict.is_pass() {
+            return Ok(output);
+        }
+        let reasons: Vec<String> = output
+            .report
+            .checks
+            .iter()
+            .filter(|check| check.verdict.is_some_and(|verdict| !verdict.is_pass()))
+            .map(|check| format!("{}: {}", check.name, check.explanation))
+            .collect();
+        let (message, help) = match output.report.verdict {
+            Verdict::NoData => (
+                "the gate has too little data to let the model pass",
+                "more held-out rows decide: raise [train] test_fraction, or add data",
+            ),
+            _ => ("the gate refuses the model", "the report shows the numbers; [gate] in mlci.toml states the limits"),
+        };
+        Err(Error::new(Outcome::Refused, message).because(reasons.join("\n")).help(help))
+    }
+
+    fn note(&self, output: &GateOutput) -> String {
+        let applied = output.report.checks.iter().filter(|check| check.verdict.is_some()).count();
+        let against = match &output.champion {
+            Some(champion) => format!("champion: version {}", champion.version),
+            None => "no champion yet".to_owned(),
+        };
+        format!("{applied} checks {}, {against}", output.report.verdict)
+    }
+}

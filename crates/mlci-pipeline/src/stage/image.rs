@@ -1,0 +1,98 @@
+use std::path::PathBuf;
+
+use mlci_core::Digest;
+use mlci_image::ImageSpec;
+use serde::{Deserialize, Serialize};
+
+use super::{Stage, server::Server};
+use crate::{config::canonical, error::Result, pipeline::Pipeline};
+
+/// Makes the container image of server and model, once per content.
+pub(crate) struct ImageStage<'p> {
+    pub(crate) pipeline: &'p Pipeline,
+    pub(crate) server: Server,
+    pub(crate) model: Digest,
+    pub(crate) version: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ImageOutput {
+    pub(crate) digest: Digest,
+    pub(crate) server: Digest,
+    pub(crate) compressed_bytes: u64,
+    pub(crate) uncompressed_bytes: u64,
+    /// The layout's folder, as the configuration writes it.
+    pub(crate) layout: String,
+    pub(crate) tag: String,
+}
+
+impl ImageOutput {
+    /// How tools like `skopeo` name it.
+    pub(crate) fn reference(&self) -> String {
+        format!("oci:{}:{}", self.layout, self.tag)
+    }
+}
+
+impl<'p> ImageStage<'p> {
+    pub(crate) fn new(pipeline: &'p Pipeline, model: Digest, version: u64, again: bool) -> Result<Self> {
+        Ok(Self { pipeline, server: super::server::find(pipeline, again)?, model, version })
+    }
+
+    fn tag(&self) -> String {
+        format!("{}-{}", self.pipeline.config().project.name, self.version)
+    }
+}
+
+impl Stage for ImageStage<'_> {
+    type Output = ImageOutput;
+
+    fn name(&self) -> &'static str {
+        "image"
+    }
+
+    fn inputs(&self) -> Result<Digest> {
+        Ok(Digest::builder()
+            .part(self.server.digest.as_bytes())
+            .part(self.model.as_bytes())
+            .part(canonical(&self.pipeline.config().image).as_bytes())
+            .part(self.tag())
+            .finish())
+    }
+
+    fn holds(&self, output: &ImageOutput) -> Result<bool> {
+        // A layout that cannot be read is a reason to work, and the work then says what is wrong with it.
+        Ok(self.pipeline.layout().is_ok_and(|layout| layout.find(&output.digest).is_ok_and(|found| found.is_some())))
+    }
+
+    fn work(&self) -> Result<ImageOutput> {
+        let config = self.pipeline.config();
+        let layout = self.pipeline.layout()?;
+        let model: PathBuf = self.pipeline.workdir().model(&self.model);
+        let image = {
+            let mut spec = ImageSpec::new(&self.server.path, &model);
+            spec.settings.port = config.image.port;
+            spec.settings.architecture = mlci_image::Architecture::of_static(&self.server.path)?;
+            layout.build(&spec)?
+        };
+        let tag = self.tag();
+        layout.tag(&image.digest, &tag)?;
+        Ok(ImageOutput {
+            digest: image.digest,
+            server: image.server,
+            compressed_bytes: image.compressed_bytes,
+            uncompressed_bytes: image.uncompressed_bytes,
+            layout: config.image.layout.clone(),
+            tag,
+        })
+    }
+
+    fn note(&self, output: &ImageOutput) -> String {
+        format!(
+            "{}, {:.1} MB compressed, {:.1} MB unpacked ({})",
+            output.reference(),
+            output.compressed_bytes as f64 / 1e6,
+            output.uncompressed_bytes as f64 / 1e6,
+            output.digest.short()
+        )
+    }
+}

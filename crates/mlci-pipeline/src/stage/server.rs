@@ -1,0 +1,261 @@
+//! Where the server binary comes from: named, built from the workspace, or installed beside mlci.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use mlci_core::{Digest, FileError, digest_file, write_atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command,
+    error::{Context as _, Error, Result},
+    event::Event,
+    pipeline::Pipeline,
+};
+
+const PACKAGE: &str = "mlci-serve";
+const TWO_WAYS: &str = "either name a static Linux server, [image] server = \"PATH\", or run this on Linux with a C library to link statically (Debian: libc6-dev, Fedora: glibc-static)";
+
+/// A server binary, ready to go into an image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Server {
+    pub(crate) path: PathBuf,
+    pub(crate) digest: Digest,
+}
+
+/// The server that the image takes: its digest is known without building where nothing has changed.
+pub(crate) fn find(pipeline: &Pipeline, again: bool) -> Result<Server> {
+    if let Some(named) = &pipeline.config().image.server {
+        let path = pipeline.resolve(named);
+        let (digest, _) = digest_file(&path)
+            .map_err(|error| Error::from(error).help("[image] server names a file that cannot be read"))?;
+        return Ok(Server { path, digest });
+    }
+    match Workspace::find(pipeline)? {
+        Some(workspace) => workspace.server(pipeline, again),
+        None => beside(),
+    }
+}
+
+/// Without Cargo, the server that was installed with mlci.
+fn beside() -> Result<Server> {
+    let own = env::current_exe().context(|| "mlci does not know its own path".to_owned())?;
+    let path = own.with_file_name(PACKAGE);
+    match digest_file(&path) {
+        Ok((digest, _)) => Ok(Server { path, digest }),
+        Err(_) => Err(Error::fail(format!("there is no server to put into the image: no `{}`, and no Cargo workspace here that has the package {PACKAGE}", path.display()))
+            .help(TWO_WAYS)),
+    }
+}
+
+/// A Cargo workspace that can build the server.
+struct Workspace {
+    root: PathBuf,
+    /// The folders of the packages in it that the server is built from.
+    folders: BTreeSet<PathBuf>,
+}
+
+/// What a build came to, by the digest of what it was made from.
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    root: PathBuf,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Workspace {
+    /// Asks Cargo once per state of the lock file; `None` where no workspace has the server.
+    fn find(pipeline: &Pipeline) -> Result<Option<Self>> {
+        let start = std::path::absolute(pipeline.root()).map_err(FileError::at("locate", pipeline.root()))?;
+        let Some(lock) = start.ancestors().map(|folder| folder.join("Cargo.lock")).find(|path| path.is_file()) else {
+            return Ok(None);
+        };
+        let text = fs::read_to_string(&lock).map_err(FileError::at("read", &lock))?;
+        if !text.contains(&format!("name = \"{PACKAGE}\"")) {
+            return Ok(None);
+        }
+        let manifest = fs::read(lock.with_file_name("Cargo.toml")).unwrap_or_default();
+        let key = Digest::builder().part(&text).part(&manifest).part(lock.as_os_str().as_encoded_bytes()).finish();
+        let memo = pipeline.workdir().cache().join("workspace").join(format!("{}.json", key.hex()));
+        if let Some(Metadata { root, folders }) =
+            fs::read(&memo).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        {
+            return Ok(Some(Self { root, folders }));
+        }
+        let metadata = metadata(&lock)?;
+        let bytes = serde_json::to_vec(&metadata).context(|| "the workspace cannot be noted".to_owned())?;
+        write_atomic(&memo, &bytes)?;
+        Ok(Some(Self { root: metadata.root, folders: metadata.folders }))
+    }
+
+    /// The digest of all that decides the bytes of the server.
+    fn key(&self, target: &str, flags: &str) -> Result<Digest> {
+        let mut digest = Digest::builder().part(target).part(flags).part(rustc_version()?);
+        for file in ["Cargo.lock", "Cargo.toml"] {
+            digest.add(&fs::read(self.root.join(file)).unwrap_or_default());
+        }
+        for folder in &self.folders {
+            add_sources(&mut digest, folder, folder)?;
+        }
+        Ok(digest.finish())
+    }
+
+    fn server(&self, pipeline: &Pipeline, again: bool) -> Result<Server> {
+        if !cfg!(target_os = "linux") {
+            return Err(Error::fail("a server for Linux cannot be built on this system").help(TWO_WAYS));
+        }
+        let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+        let flags = self.flags();
+        let key = self.key(&target, &flags)?;
+        let kept = pipeline.workdir().cache().join("server").join(key.hex());
+        let path = kept.join(PACKAGE);
+        let note = kept.join("digest");
+        let known = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok());
+        if let (Some(digest), false) = (known, again)
+            && path.is_file()
+        {
+            return Ok(Server { path, digest });
+        }
+        pipeline.event(&Event::Progress {
+            name: "image".to_owned(),
+            message: format!("building {PACKAGE} as a static binary for {target}"),
+        });
+        let built = self.build(pipeline, &target, &flags)?;
+        let bytes = fs::read(&built).map_err(FileError::at("read", &built))?;
+        write_atomic(&path, &bytes)?;
+        make_executable(&path)?;
+        let digest = Digest::of(&bytes);
+        // Written last: its presence says that the binary is whole.
+        write_atomic(&note, digest.to_string().as_bytes())?;
+        Ok(Server { path, digest })
+    }
+
+    fn build(&self, pipeline: &Pipeline, target: &str, flags: &str) -> Result<PathBuf> {
+        let mut command = Command::new(cargo());
+        command.current_dir(&self.root);
+        command.args(["build", "--release", "--locked", "--package", PACKAGE, "--bin", PACKAGE, "--target", target]);
+        command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
+        let log = pipeline.workdir().log("image");
+        command::run(command, "image", &log, pipeline.observer())
+            .map_err(|error| if error.help.is_some() { error } else { error.help(TWO_WAYS) })?;
+        Ok(target_folder(&self.root)?.join(target).join("release").join(PACKAGE))
+    }
+
+    /// Static, and without this machine's paths in it.
+    fn flags(&self) -> String {
+        let home = env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+        let home = home.map(|home| format!(" --remap-path-prefix={}=/cargo", home.display())).unwrap_or_default();
+        format!("-C target-feature=+crt-static --remap-path-prefix={}=/source{home}", self.root.display())
+    }
+}
+
+fn cargo() -> std::ffi::OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn make_executable(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(FileError::at("change", path))?)
+}
+
+fn rustc_version() -> Result<Vec<u8>> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Error::fail("cannot run `rustc -vV`").because(source).help(TWO_WAYS))?;
+    Ok(output.stdout)
+}
+
+#[derive(Deserialize)]
+struct CargoMetadata {
+    packages: Vec<Package>,
+    /// Absent with `--no-deps`.
+    resolve: Option<Resolve>,
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+    manifest_path: PathBuf,
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    dependencies: Vec<String>,
+}
+
+fn ask_cargo(folder: &Path, arguments: &[&str]) -> Result<CargoMetadata> {
+    let output = Command::new(cargo())
+        .current_dir(folder)
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Error::fail("cannot run `cargo metadata`").because(source).help(TWO_WAYS))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Error::fail("`cargo metadata` failed").because(text));
+    }
+    serde_json::from_slice(&output.stdout).context(|| "the answer of `cargo metadata` cannot be read".to_owned())
+}
+
+fn metadata(lock: &Path) -> Result<Metadata> {
+    let folder = lock.parent().unwrap_or(Path::new("."));
+    let metadata = ask_cargo(folder, &[])?;
+    let packages: HashMap<&str, &Package> = metadata.packages.iter().map(|p| (p.id.as_str(), p)).collect();
+    let nodes: HashMap<&str, &Node> =
+        metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (node.id.as_str(), node)).collect();
+    let mut open: Vec<&str> =
+        metadata.packages.iter().filter(|package| package.name == PACKAGE).map(|package| package.id.as_str()).collect();
+    let (mut seen, mut folders) = (HashSet::new(), BTreeSet::new());
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        // Packages with a source are pinned by the lock file; those without are folders that can change.
+        if let Some(folder) = packages.get(id).filter(|p| p.source.is_none()).and_then(|p| p.manifest_path.parent()) {
+            folders.insert(folder.to_owned());
+        }
+        open.extend(nodes.get(id).into_iter().flat_map(|node| node.dependencies.iter().map(String::as_str)));
+    }
+    Ok(Metadata { root: metadata.workspace_root, folders })
+}
+
+fn target_folder(root: &Path) -> Result<PathBuf> {
+    Ok(ask_cargo(root, &["--no-deps"])?.target_directory)
+}
+
+/// Names and contents below `folder`, without what tests and builds leave there.
+fn add_sources(digest: &mut mlci_core::DigestBuilder, top: &Path, folder: &Path) -> Result<()> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).map_err(FileError::at("read", folder))?.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default();
+        if path.is_dir() {
+            if !["target", "tests", "benches", "examples", ".git", ".mlci"].iter().any(|skipped| name == *skipped) {
+                add_sources(digest, top, &path)?;
+            }
+        } else {
+            digest.add(path.strip_prefix(top).unwrap_or(&path).as_os_str().as_encoded_bytes());
+            digest.add(&fs::read(&path).map_err(FileError::at("read", &path))?);
+        }
+    }
+    Ok(())
+}

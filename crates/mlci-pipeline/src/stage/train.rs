@@ -1,0 +1,119 @@
+use std::fs;
+
+use mlci_core::{Digest, FileError, write_atomic};
+use mlci_model::Model;
+use mlci_train::{CrossValidation, Evaluation, Metrics, TrainOptions};
+use serde::{Deserialize, Serialize};
+
+use super::{DataOutput, Stage};
+use crate::{
+    config::{Algorithm, Train},
+    error::{Context as _, Error, Result},
+    pipeline::Pipeline,
+};
+
+/// Fits the model and evaluates it on the held-out rows.
+pub(crate) struct TrainStage<'p> {
+    pub(crate) pipeline: &'p Pipeline,
+    pub(crate) data: &'p DataOutput,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TrainOutput {
+    pub(crate) model: Digest,
+    pub(crate) features: usize,
+    pub(crate) train_rows: usize,
+    pub(crate) training: Metrics,
+    pub(crate) test: Metrics,
+    pub(crate) cross_validation: Option<CrossValidation>,
+}
+
+impl TrainOutput {
+    /// The model itself.
+    pub(crate) fn load(&self, pipeline: &Pipeline) -> Result<Model> {
+        let path = pipeline.workdir().model(&self.model);
+        let (model, digest) = Model::load(&path)?;
+        if digest == self.model {
+            Ok(model)
+        } else {
+            Err(Error::fail(format!("`{}` is not the model that was trained: its digest is {digest}", path.display()))
+                .help("train again: ci --from train"))
+        }
+    }
+
+    /// What it predicted for the held-out rows.
+    pub(crate) fn evaluation(&self, pipeline: &Pipeline) -> Result<Evaluation> {
+        let path = pipeline.workdir().evaluation(&self.model);
+        let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
+        serde_json::from_slice(&bytes).context(|| format!("`{}` cannot be read", path.display()))
+    }
+}
+
+pub(crate) fn options(train: &Train) -> TrainOptions {
+    let mut options = TrainOptions::default();
+    options.algorithm = match train.algorithm {
+        Algorithm::Ols => mlci_train::Algorithm::Ols,
+    };
+    options.seed = train.seed;
+    options.test_fraction = train.test_fraction;
+    options.folds = (train.folds > 0).then_some(train.folds);
+    options
+}
+
+impl Stage for TrainStage<'_> {
+    type Output = TrainOutput;
+
+    fn name(&self) -> &'static str {
+        "train"
+    }
+
+    fn inputs(&self) -> Result<Digest> {
+        let config = self.pipeline.config();
+        Ok(Digest::builder()
+            .part(self.data.digest.as_bytes())
+            .part(config.model_digest().as_bytes())
+            .part(config.project.name.as_str())
+            .part(self.pipeline.code().as_bytes())
+            .finish())
+    }
+
+    fn holds(&self, output: &TrainOutput) -> Result<bool> {
+        // A file that was damaged or removed since is made again.
+        Ok(output.load(self.pipeline).is_ok() && output.evaluation(self.pipeline).is_ok())
+    }
+
+    fn work(&self) -> Result<TrainOutput> {
+        let config = self.pipeline.config();
+        let table = self.pipeline.table()?;
+        let options = options(&config.train);
+        let trained =
+            mlci_train::train(&table.table, &options, &config.project.name, self.data.digest, config.model_digest())
+                .context(|| format!("cannot train on `{}`", config.data.path))?;
+        let bytes = trained.model.encode()?;
+        let model = Digest::of(&bytes);
+        let evaluation = serde_json::to_vec(&trained.test).context(|| "the evaluation cannot be written".to_owned())?;
+        write_atomic(&self.pipeline.workdir().evaluation(&model), &evaluation)?;
+        write_atomic(&self.pipeline.workdir().model(&model), &bytes)?;
+        Ok(TrainOutput {
+            model,
+            features: trained.model.schema().features.len(),
+            train_rows: trained.split.train.len(),
+            training: trained.training,
+            test: trained.test.metrics,
+            cross_validation: trained.cross_validation,
+        })
+    }
+
+    fn note(&self, output: &TrainOutput) -> String {
+        let test = &output.test;
+        let r2 = test.r2.map(|r2| format!(", R² {r2:.4}")).unwrap_or_default();
+        format!(
+            "{} features, {} rows; held out: RMSE {:.4}{r2} on {} rows ({})",
+            output.features,
+            output.train_rows,
+            test.rmse,
+            test.rows,
+            output.model.short()
+        )
+    }
+}
