@@ -1,0 +1,148 @@
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
+use mlci_model::PredictError;
+
+use crate::{
+    ServedModel,
+    body::Limits,
+    input::{Batch, Layout},
+    metrics::Metrics,
+    refusal::Refusal,
+    routes,
+};
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) served: ServedModel,
+    pub(crate) layout: Layout,
+    pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
+    /// Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
+    draining: AtomicBool,
+    headers: Vec<(&'static str, HeaderValue)>,
+}
+
+impl App {
+    pub(crate) fn new(served: ServedModel, limits: Limits) -> Arc<Self> {
+        let (layout, metrics) = (Layout::of(served.model()), Metrics::of(&served));
+        let headers = served.headers();
+        Arc::new(Self { served, layout, metrics, limits, draining: AtomicBool::new(false), headers })
+    }
+
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Predicts a batch and counts it.
+    pub(crate) fn predict(&self, batch: &Batch) -> Result<Vec<f64>, Refusal> {
+        let started = Instant::now();
+        let predictions = self.served.model().predict(&batch.values).map_err(|error| match error {
+            PredictError::Overflow { row } => {
+                Refusal::at(Some(row), "the values are so large that the prediction overflows".to_owned())
+                    .expected("a finite prediction")
+            }
+            // The reader has checked the rest, so this cannot be the client's doing.
+            other => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
+        })?;
+        let took = started.elapsed();
+        self.metrics.predicted(&batch.values, batch.rows, took);
+        Ok(predictions)
+    }
+}
+
+/// Adds to `router` what holds for every request.
+pub(crate) fn finish(router: Router<Arc<App>>, app: Arc<App>) -> Router {
+    router.layer(from_fn_with_state(app.clone(), observe)).with_state(app)
+}
+
+async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let path = routes::label(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let method = method_label(request.method());
+
+    let mut answer = pin!(next.run(request));
+    // A handler that panics would take its connection down, and with it the answer that the client waits for.
+    let answer = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    });
+    let mut response = answer.await.unwrap_or_else(|| {
+        let text = "the server failed on this request; its log says why".to_owned();
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+    });
+
+    let headers = response.headers_mut();
+    for (name, value) in &app.headers {
+        headers.insert(*name, value.clone());
+    }
+    if !app.is_ready() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    app.metrics.request(path, method, response.status().as_u16(), started.elapsed());
+    response
+}
+
+/// Anybody can invent methods; only known ones become label values.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::tests::served;
+
+    #[tokio::test]
+    async fn a_panic_fails_its_request_only() {
+        let app = App::new(served(), Limits::default());
+        let router = Router::new().route(
+            "/livez",
+            get(|| async {
+                if true {
+                    panic!("on purpose")
+                }
+            }),
+        );
+        let router = finish(router, app);
+        let request = || Request::get("/livez").body(Body::empty()).unwrap();
+        for _ in 0..2 {
+            let response = router.clone().oneshot(request()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()["mlci-model"], "demo");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The server that goes into a model's image: `mlci-serve --model model.mlci`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its terminal and its log")]
+
+mod arguments;
+
+use std::{error::Error, fmt::Write as _, process::ExitCode, time::Instant};
+
+use mlci_serve::{ServedModel, Server};
+
+use crate::arguments::{Arguments, Task, VERSION};
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let task = arguments::parse(std::env::args_os().skip(1), |name| std::env::var_os(name));
+    let result = match task {
+        Ok(Task::Help) => {
+            println!("{}", arguments::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Task::Version) => {
+            println!("mlci-serve {VERSION}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Task::Check(arguments)) => check(arguments),
+        Ok(Task::Serve(arguments)) => serve(arguments, started),
+        Err(error) => {
+            eprintln!("error: {error}\nhelp: `mlci-serve --help` lists the flags");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let served = ServedModel::load(&arguments.model, arguments.version)?;
+    let golden = served.model().parts().golden.len();
+    println!("{} {} {} golden={golden}", served.model().name(), served.version(), served.digest());
+    Ok(())
+}
+
+fn serve(arguments: Arguments, started: Instant) -> Result<(), Box<dyn Error>> {
+    let served = ServedModel::load(&arguments.model, arguments.version)?;
+    let label = format!("model={} version={} digest={}", served.model().name(), served.version(), served.digest());
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = arguments.workers {
+        runtime.worker_threads(workers);
+    }
+    runtime.enable_all().build()?.block_on(async {
+        // Before the address is known to anybody, so that no signal comes too early.
+        let shutdown = signals()?;
+        let server = Server::bind(served, arguments.options).await?;
+        let address = server.address();
+        let took = started.elapsed().as_millis();
+        eprintln!("mlci-serve {VERSION}: serving on http://{address} {label} start_ms={took}");
+        server.run(shutdown).await?;
+        eprintln!("mlci-serve {VERSION}: stopped {label}");
+        Ok(())
+    })
+}
+
+/// Completes at SIGTERM or SIGINT.
+#[cfg(unix)]
+fn signals() -> std::io::Result<impl Future> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Completes at Ctrl-C.
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<impl Future> {
+    Ok(tokio::signal::ctrl_c())
+}
+
+/// An error with all its causes, in one line of a log.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
