@@ -1,0 +1,117 @@
+use std::fmt;
+
+use mlci_model::Estimator;
+use ndarray::{ArrayView1, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use crate::{Dependence, Ols};
+
+/// What makes a model out of a matrix and a target.
+pub trait Fit {
+    /// Fits to `x` of shape (n, p) and `y` of shape (n,). `names` has the p names of the features, for errors.
+    ///
+    /// The same input gives the same estimator on the same CPU class: an algorithm that draws numbers is given its
+    /// seed when it is made.
+    ///
+    /// # Errors
+    /// [`FitError`] where the shapes differ, a number is not finite, or there is no unique estimator.
+    fn fit(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, names: &[&str]) -> Result<Estimator, FitError>;
+}
+
+/// `[train] algorithm`: how to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Ordinary least squares, see [`Ols`].
+    #[default]
+    Ols,
+}
+
+impl Algorithm {
+    /// The algorithm, ready to fit.
+    #[must_use]
+    pub fn fitter(self) -> Box<dyn Fit> {
+        match self {
+            Self::Ols => Box::new(Ols),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ols => "ols",
+        })
+    }
+}
+
+/// Data that an algorithm cannot fit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FitError {
+    /// The parts have different lengths, or there are no features.
+    #[error("{what} has length {found}, expected {expected}")]
+    Shape {
+        /// The part that does not fit.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// What it has to be.
+        expected: usize,
+    },
+    /// A number is not finite.
+    #[error("row {row} of `{column}` is {value}, not a finite number")]
+    NotFinite {
+        /// The row, from 0.
+        row: usize,
+        /// The feature, or "the target".
+        column: String,
+        /// The number.
+        value: f64,
+    },
+    /// There are not more rows than features.
+    #[error("{rows} rows cannot determine {features} coefficients and an intercept: at least {} rows are needed; add \
+        data, or leave features out by `[data] exclude`", features + 1)]
+    TooFewRows {
+        /// How many rows there are.
+        rows: usize,
+        /// How many features.
+        features: usize,
+    },
+    /// Features have one value in all rows.
+    #[error("{} the same in all {rows} rows and can explain nothing: write `[data] exclude = [{}]`",
+        constants(columns), quoted(columns.iter().map(|(name, _)| name)))]
+    Constant {
+        /// Their names and values.
+        columns: Vec<(String, f64)>,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// Features are sums of others, so that no coefficients are better than others.
+    #[error("{}: their coefficients are not determined; write `[data] exclude = [{}]`",
+        columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        quoted(columns.iter().map(|column| &column.column)))]
+    Dependent {
+        /// Which, and on what they depend.
+        columns: Vec<Dependence>,
+    },
+    /// Numbers are too large to be computed with.
+    #[error("the values of `{column}` are too large to be squared and summed: use a larger unit")]
+    TooLarge {
+        /// The feature, or "the target".
+        column: String,
+    },
+    /// linfa gave up.
+    #[error("linfa could not solve the least-squares problem")]
+    Solver(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn constants(columns: &[(String, f64)]) -> String {
+    let each: Vec<String> = columns.iter().map(|(name, value)| format!("`{name}` ({value})")).collect();
+    format!("{} {}", each.join(", "), if each.len() == 1 { "is" } else { "are" })
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,111 @@
+/// The largest magnitude up to which every whole number is an `f64` (IEEE 754-2019, binary64: 53 digits of precision).
+pub(super) const EXACT: u64 = 1 << 53;
+
+/// What a cell holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell {
+    /// A finite number.
+    Number(f64, Form),
+    /// A marker of a missing value.
+    Missing,
+    /// Infinity, or a number too large for an `f64`.
+    NotFinite,
+    /// Anything else.
+    Text,
+}
+
+/// How a number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Digits only, of a magnitude that keeps them.
+    Whole,
+    /// Digits only, beyond 2^53.
+    Beyond,
+    /// With point or exponent.
+    Decimal,
+}
+
+const MARKERS: [&str; 5] = ["NA", "N/A", "NaN", "null", "None"];
+
+/// Reads a cell whose white space is trimmed.
+pub(super) fn parse(cell: &[u8]) -> Cell {
+    let (negative, digits) = match cell {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+        return whole(cell, negative, digits);
+    }
+    if is_missing(cell) {
+        return Cell::Missing;
+    }
+    match std::str::from_utf8(cell).ok().and_then(|text| text.parse::<f64>().ok()) {
+        Some(value) if value.is_finite() => Cell::Number(value, Form::Decimal),
+        Some(_) => Cell::NotFinite,
+        None => Cell::Text,
+    }
+}
+
+pub(super) fn is_missing(cell: &[u8]) -> bool {
+    cell.is_empty() || MARKERS.iter().any(|marker| cell.eq_ignore_ascii_case(marker.as_bytes()))
+}
+
+fn whole(cell: &[u8], negative: bool, digits: &[u8]) -> Cell {
+    let magnitude = digits.iter().try_fold(0_u64, |sum, digit| {
+        sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|sum| *sum <= EXACT)
+    });
+    match magnitude {
+        // Zero has no sign in integers, so that `-0` and `0` are one value.
+        Some(0) => Cell::Number(0.0, Form::Whole),
+        Some(magnitude) if negative => Cell::Number(-(magnitude as f64), Form::Whole),
+        Some(magnitude) => Cell::Number(magnitude as f64, Form::Whole),
+        None => match std::str::from_utf8(cell).ok().and_then(|text| text.parse::<f64>().ok()) {
+            Some(value) if value.is_finite() => Cell::Number(value, Form::Beyond),
+            _ => Cell::NotFinite,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell::*, *};
+
+    #[track_caller]
+    fn check(texts: &[&str], expected: Cell) {
+        for text in texts {
+            assert_eq!(parse(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        check(&["7", "+7", "007"], Number(7.0, Form::Whole));
+        check(&["-7"], Number(-7.0, Form::Whole));
+        check(&["7.0", "7.", "70e-1", "0.7E1"], Number(7.0, Form::Decimal));
+        check(&[".5"], Number(0.5, Form::Decimal));
+        assert!(matches!(parse(b"-0"), Number(zero, Form::Whole) if zero.is_sign_positive()));
+        check(&["9007199254740992", "0009007199254740992"], Number(9_007_199_254_740_992.0, Form::Whole));
+        check(&["9007199254740993"], Number(9_007_199_254_740_992.0, Form::Beyond));
+        check(&["-9007199254740993"], Number(-9_007_199_254_740_992.0, Form::Beyond));
+        check(&["1582218195625938945"], Number(1_582_218_195_625_938_945_u64 as f64, Form::Beyond));
+        check(&["100000000000000000000000"], Number(1e23, Form::Beyond));
+    }
+
+    #[test]
+    fn markers_of_missing_values() {
+        check(&["", "NA", "na", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "none"], Missing);
+    }
+
+    #[test]
+    fn what_is_not_finite() {
+        let long = "9".repeat(400);
+        check(&["inf", "-inf", "+Inf", "Infinity", "-INFINITY", "1e999", "-NaN", &long], NotFinite);
+    }
+
+    #[test]
+    fn what_is_text() {
+        check(&["-", "+", ".", "e5", "1,5", "1 000", "1_000", "0x10", "12a", "--1", "N A", "½"], Text);
+        assert_eq!(parse(b"\xff"), Text);
+    }
+}

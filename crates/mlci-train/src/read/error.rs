@@ -1,0 +1,181 @@
+use std::{fmt, io, path::PathBuf};
+
+use super::{Problem, TextColumn};
+
+/// Data that cannot be read as a table. The text says what to change in the data or in `mlci.toml`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The reader failed.
+    #[error("the data cannot be read")]
+    Io(#[source] io::Error),
+    /// There is not even a header.
+    #[error("the data is empty: the first line has to name the columns")]
+    Empty,
+    /// There is a header and nothing else.
+    #[error("the data has a header and no rows")]
+    NoRows,
+    /// Every row was left out.
+    #[error(
+        "all {read} rows were dropped, since each lacks a value{}",
+        worst.as_ref().map_or_else(String::new, |(column, missing)| format!(
+            " (`{column}` in {missing} of them: if it can be spared, write `[data] exclude = [{column:?}]`)"
+        ))
+    )]
+    AllDropped {
+        /// How many rows there were.
+        read: u64,
+        /// The column that lacks most values, and how many.
+        worst: Option<(String, u64)>,
+    },
+    /// The delimiter cannot be one.
+    #[error("{:?} cannot separate fields: `[data] delimiter` is an ASCII character, not a quote or a line end",
+        char::from(*delimiter))]
+    InvalidDelimiter {
+        /// The delimiter asked for.
+        delimiter: u8,
+    },
+    /// The header is one field that contains another usual delimiter.
+    #[error(
+        "the header is the one column `{header}`: if {found:?} separates fields, write `[data] delimiter = {found:?}`"
+    )]
+    WrongDelimiter {
+        /// The header.
+        header: String,
+        /// The delimiter that it seems to have.
+        found: char,
+    },
+    /// The header is not UTF-8.
+    #[error("the header (line 1) is not valid UTF-8: save the data as UTF-8")]
+    HeaderNotUtf8,
+    /// A column has no name.
+    #[error("column {position} of the header has no name: every column needs one")]
+    EmptyName {
+        /// Which column, from 1.
+        position: usize,
+    },
+    /// Two columns have the same name.
+    #[error("the header names `{name}` twice (columns {first} and {second}): rename one of them")]
+    DuplicateName {
+        /// The name.
+        name: String,
+        /// The first column with it, from 1.
+        first: usize,
+        /// The second.
+        second: usize,
+    },
+    /// The configuration names a column that the data does not have.
+    #[error("{key} names `{name}`, which is not a column of the data; {}", suggestion(nearest.as_deref(), columns))]
+    UnknownColumn {
+        /// Where it is named.
+        key: Key,
+        /// The name.
+        name: String,
+        /// The most similar name that exists.
+        nearest: Option<String>,
+        /// All names that exist.
+        columns: Vec<String>,
+    },
+    /// The configuration gives a column two roles.
+    #[error("`{column}` {}", if first == second { format!("is listed twice in {first}") }
+        else { format!("is named by both {first} and {second}: take it out of one of them") })]
+    Conflict {
+        /// The column.
+        column: String,
+        /// One place that names it.
+        first: Key,
+        /// The other.
+        second: Key,
+    },
+    /// The bounds of a column contradict each other.
+    #[error("`[data.columns.{column:?}]`: no value is at least {min} and at most {max}")]
+    InvalidBounds {
+        /// The column.
+        column: String,
+        /// The smallest value allowed.
+        min: f64,
+        /// The largest.
+        max: f64,
+    },
+    /// There is nothing to predict from.
+    #[error("no features are left beside the target: `[data] features` or more columns are needed")]
+    NoFeatures,
+    /// Columns that are used hold text.
+    #[error("{}", TextColumn::explain(columns))]
+    TextColumns {
+        /// The columns, in the order of the header.
+        columns: Vec<TextColumn>,
+    },
+    /// Rows or values cannot be used.
+    #[error("{}", explain(problems, *total))]
+    Problems {
+        /// The first few, in the order of the lines.
+        problems: Vec<Problem>,
+        /// How many there are in all.
+        total: u64,
+    },
+}
+
+/// A file that cannot be read as a table.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use `{}` as data", path.display())]
+pub struct ReadFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: ReadError,
+}
+
+/// A key of the `[data]` table in `mlci.toml` that names columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Key {
+    /// `[data] target`
+    Target,
+    /// `[data] features`
+    Features,
+    /// `[data] exclude`
+    Exclude,
+    /// `[data] id`
+    Id,
+    /// `[data.columns]`
+    Columns,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Target => "`[data] target`",
+            Self::Features => "`[data] features`",
+            Self::Exclude => "`[data] exclude`",
+            Self::Id => "`[data] id`",
+            Self::Columns => "`[data.columns]`",
+        })
+    }
+}
+
+fn suggestion(nearest: Option<&str>, columns: &[String]) -> String {
+    const SHOWN: usize = 20;
+    if let Some(nearest) = nearest {
+        return format!("did you mean `{nearest}`?");
+    }
+    let shown: Vec<String> = columns.iter().take(SHOWN).map(|column| format!("`{column}`")).collect();
+    let rest = columns.len().saturating_sub(SHOWN);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("the columns are {}{more}", shown.join(", "))
+}
+
+fn explain(problems: &[Problem], total: u64) -> String {
+    let mut text = match total {
+        1 => "1 problem in the data:".to_owned(),
+        _ => format!("{total} problems in the data:"),
+    };
+    for problem in problems {
+        text.push_str(&format!("\n  {problem}"));
+    }
+    let rest = total.saturating_sub(problems.len() as u64);
+    if rest > 0 {
+        text.push_str(&format!("\n  and {rest} more"));
+    }
+    text
+}

@@ -1,0 +1,138 @@
+use std::collections::HashMap;
+
+use csv::ByteRecord;
+
+use super::{ColumnOptions, Key, ReadError, ReadOptions};
+use crate::Role;
+
+/// What each column of the header is for.
+pub(super) struct Plan {
+    /// The header.
+    pub(super) names: Vec<String>,
+    /// What each column of the header is for.
+    pub(super) roles: Vec<Role>,
+    /// What is declared about each column of the header.
+    pub(super) declared: Vec<ColumnOptions>,
+    /// The position in the header of each feature, in the order of the schema.
+    pub(super) features: Vec<usize>,
+    /// The position of the target.
+    pub(super) target: usize,
+    /// The position of the identifier.
+    pub(super) id: Option<usize>,
+}
+
+impl Plan {
+    pub(super) fn new(header: &ByteRecord, options: &ReadOptions) -> Result<Self, ReadError> {
+        let names = names(header)?;
+        let mut positions = HashMap::with_capacity(names.len());
+        for (position, name) in names.iter().enumerate() {
+            if let Some(first) = positions.insert(name.as_str(), position) {
+                return Err(ReadError::DuplicateName { name: name.clone(), first: first + 1, second: position + 1 });
+            }
+        }
+        if let [name] = names.as_slice() {
+            let mut usual = [';', '\t', '|', ','].into_iter().filter(|usual| *usual != char::from(options.delimiter));
+            if let Some(found) = usual.find(|usual| name.contains(*usual)) {
+                return Err(ReadError::WrongDelimiter { header: name.clone(), found });
+            }
+        }
+        let find = |key, name: &str| {
+            positions.get(name).copied().ok_or_else(|| ReadError::UnknownColumn {
+                key,
+                name: name.to_owned(),
+                nearest: nearest(name, &names),
+                columns: names.clone(),
+            })
+        };
+        let find_all = |key, list: &[String]| -> Result<Vec<usize>, ReadError> {
+            let mut found = Vec::with_capacity(list.len());
+            for name in list {
+                let position = find(key, name)?;
+                if found.contains(&position) {
+                    return Err(ReadError::Conflict { column: name.clone(), first: key, second: key });
+                }
+                found.push(position);
+            }
+            Ok(found)
+        };
+
+        let target = find(Key::Target, &options.target)?;
+        let id = options.id.as_deref().map(|name| find(Key::Id, name)).transpose()?;
+        let excluded = find_all(Key::Exclude, &options.exclude)?;
+        let listed = options.features.as_deref().map(|list| find_all(Key::Features, list)).transpose()?;
+        let conflict = |position: usize, first, second| {
+            Err(ReadError::Conflict { column: names.get(position).cloned().unwrap_or_default(), first, second })
+        };
+        if id == Some(target) {
+            return conflict(target, Key::Target, Key::Id);
+        }
+        if excluded.contains(&target) {
+            return conflict(target, Key::Target, Key::Exclude);
+        }
+        for &position in listed.iter().flatten() {
+            if position == target {
+                return conflict(position, Key::Target, Key::Features);
+            }
+            if id == Some(position) {
+                return conflict(position, Key::Id, Key::Features);
+            }
+            if excluded.contains(&position) {
+                return conflict(position, Key::Features, Key::Exclude);
+            }
+        }
+
+        let mut declared = vec![ColumnOptions::default(); names.len()];
+        for (name, column) in &options.columns {
+            if let (Some(min), Some(max)) = (column.min, column.max)
+                // Written so that NaN contradicts itself too.
+                && !matches!(min.partial_cmp(&max), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal))
+            {
+                return Err(ReadError::InvalidBounds { column: name.clone(), min, max });
+            }
+            if let Some(place) = declared.get_mut(find(Key::Columns, name)?) {
+                place.clone_from(column);
+            }
+        }
+
+        let is_free = |position: &usize| *position != target && id != Some(*position) && !excluded.contains(position);
+        let features = listed.unwrap_or_else(|| (0..names.len()).filter(is_free).collect());
+        if features.is_empty() {
+            return Err(ReadError::NoFeatures);
+        }
+        let mut roles = vec![Role::Unused; names.len()];
+        let assigned = features.iter().map(|feature| (*feature, Role::Feature)).chain([(target, Role::Target)]);
+        for (position, role) in assigned.chain(id.map(|id| (id, Role::Id))) {
+            if let Some(place) = roles.get_mut(position) {
+                *place = role;
+            }
+        }
+        Ok(Self { roles, declared, features, target, id, names })
+    }
+
+    pub(super) fn name(&self, position: usize) -> &str {
+        self.names.get(position).map_or("", String::as_str)
+    }
+}
+
+fn names(header: &ByteRecord) -> Result<Vec<String>, ReadError> {
+    let mut names = Vec::with_capacity(header.len());
+    for (index, field) in header.iter().enumerate() {
+        let name = std::str::from_utf8(field).map_err(|_| ReadError::HeaderNotUtf8)?.trim();
+        if name.is_empty() {
+            return Err(ReadError::EmptyName { position: index + 1 });
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+/// The most similar name, if one is similar enough to be what was meant (Jaro-Winkler similarity of at least 0.8).
+fn nearest(name: &str, names: &[String]) -> Option<String> {
+    let wanted = name.to_lowercase();
+    names
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
+        .filter(|(similarity, _)| *similarity >= 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.clone())
+}

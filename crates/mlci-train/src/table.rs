@@ -1,0 +1,124 @@
+use mlci_model::Schema;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+
+use crate::DataReport;
+
+/// Data that has been read: a matrix of features, the target, and what else can be of use. At least one row.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub(crate) schema: Schema,
+    pub(crate) features: Array2<f64>,
+    pub(crate) target: Array1<f64>,
+    /// Columns that are no features, but wholly numeric.
+    pub(crate) spare: Vec<(String, Vec<f64>)>,
+    pub(crate) lines: Vec<u64>,
+    pub(crate) hashes: Vec<u64>,
+    pub(crate) ids: Option<Vec<String>>,
+    pub(crate) report: DataReport,
+}
+
+impl Table {
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The features and the target, with their ranges over the whole table.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The features, of shape (rows, features), in the order of the schema; all finite.
+    #[must_use]
+    pub fn features(&self) -> ArrayView2<'_, f64> {
+        self.features.view()
+    }
+
+    /// The target, of shape (rows,); all finite.
+    #[must_use]
+    pub fn target(&self) -> ArrayView1<'_, f64> {
+        self.target.view()
+    }
+
+    /// The line of the data on which row `row` begins, from 1, the header included; `None` beyond the last row.
+    #[must_use]
+    pub fn line(&self, row: usize) -> Option<u64> {
+        self.lines.get(row).copied()
+    }
+
+    /// The identifier of row `row` as it is written; `None` where the data names none, or the row's is empty.
+    #[must_use]
+    pub fn id(&self, row: usize) -> Option<&str> {
+        self.ids.as_ref()?.get(row).map(String::as_str).filter(|id| !id.is_empty())
+    }
+
+    /// XXH3 of all fields of row `row`, trimmed, each after its length: equal rows have equal hashes.
+    #[must_use]
+    pub fn row_hash(&self, row: usize) -> Option<u64> {
+        self.hashes.get(row).copied()
+    }
+
+    /// What was found in the data.
+    #[must_use]
+    pub fn report(&self) -> &DataReport {
+        &self.report
+    }
+
+    /// The features that another model wants, of shape (rows, features), in the order of its schema. They may be
+    /// columns that this table does not use as features, as long as they are wholly numeric.
+    ///
+    /// # Errors
+    /// [`MissingColumns`] naming those that are not there.
+    pub fn matrix_for(&self, schema: &Schema) -> Result<Array2<f64>, MissingColumns> {
+        let rows: Vec<usize> = (0..self.rows()).collect();
+        let values = self.values_for(schema, &rows)?;
+        // The shape is that of the values: one a row and feature.
+        Ok(Array2::from_shape_vec((rows.len(), schema.features.len()), values).unwrap_or_default())
+    }
+
+    /// As [`Table::matrix_for`], of some rows, one after the other. Rows that do not exist are left out.
+    pub(crate) fn values_for(&self, schema: &Schema, rows: &[usize]) -> Result<Vec<f64>, MissingColumns> {
+        let mut columns = Vec::with_capacity(schema.features.len());
+        let mut missing = MissingColumns { absent: Vec::new(), unusable: Vec::new() };
+        for name in schema.names() {
+            if let Some(position) = self.schema.position(name) {
+                columns.push(self.features.column(position));
+            } else if let Some((_, values)) = self.spare.iter().find(|(spare, _)| spare == name) {
+                columns.push(ArrayView1::from(values));
+            } else if self.report.columns.iter().any(|column| column.name == name) {
+                missing.unusable.push(name.to_owned());
+            } else {
+                missing.absent.push(name.to_owned());
+            }
+        }
+        if !(missing.absent.is_empty() && missing.unusable.is_empty()) {
+            return Err(missing);
+        }
+        let rows = rows.iter().filter(|row| **row < self.rows());
+        Ok(rows.flat_map(|row| columns.iter().map(|column| column[*row])).collect())
+    }
+}
+
+/// Columns that a model needs and a table cannot give.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the data cannot give what the model predicts from{}{}",
+    list("; it has no column ", absent),
+    list("; not wholly numeric, or not a possible feature: ", unusable)
+)]
+pub struct MissingColumns {
+    /// Columns that the data does not have.
+    pub absent: Vec<String>,
+    /// Columns that it has, but not as finite numbers in every row, or as the target or identifier.
+    pub unusable: Vec<String>,
+}
+
+fn list(introduction: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("{introduction}{}", names.join(", "))
+}

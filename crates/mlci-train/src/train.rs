@@ -1,0 +1,201 @@
+use mlci_core::{Digest, ModelName};
+use mlci_model::{Column, Golden, InvalidModel, Model, Parts, PredictError, Profile, Schema};
+use ndarray::{ArrayView1, Axis};
+
+use crate::{
+    Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Metrics, ScoreError, Scored, Split, Table,
+    cross_validation, evaluate, split, split::sample,
+};
+
+/// How a model is trained; the names in the comments are the keys of `mlci.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainOptions {
+    /// `[train] algorithm`. Default [`Algorithm::Ols`].
+    pub algorithm: Algorithm,
+    /// `[train] seed`: decides which rows are held out, the folds, the golden rows and the intervals. Default 0.
+    pub seed: u64,
+    /// `[train] test_fraction`: about which share of the rows is held out, between 0 and 1. Default 0.2.
+    pub test_fraction: f64,
+    /// `[train] folds`: how many parts cross-validation has, at least 2; `None` for no cross-validation. Default 5.
+    pub folds: Option<u32>,
+    /// `[train] golden`: how many held-out rows go into the model with their predictions. Default 5.
+    pub golden: usize,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self { algorithm: Algorithm::Ols, seed: 0, test_fraction: 0.2, folds: Some(5), golden: 5 }
+    }
+}
+
+/// A trained model and how well it does.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The model, fitted to the training rows.
+    pub model: Model,
+    /// Which rows those were.
+    pub split: Split,
+    /// How well it fits them.
+    pub training: Metrics,
+    /// How well it does on the rows held out.
+    pub test: Evaluation,
+    /// How well models fitted to parts of the training rows do on the rest of them; `None` if not asked for.
+    pub cross_validation: Option<CrossValidation>,
+}
+
+/// Why no model came out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The share to hold out is none.
+    #[error("`[train] test_fraction` is {fraction}: it has to lie between 0 and 1, such as 0.2")]
+    TestFraction {
+        /// The share asked for.
+        fraction: f64,
+    },
+    /// Fewer than two folds.
+    #[error("`[train] folds` is {folds}: cross-validation needs at least 2")]
+    Folds {
+        /// The number asked for.
+        folds: u32,
+    },
+    /// The target has one value, so that there is nothing to explain.
+    #[error(
+        "the target `{target}` is {value} in all {rows} training rows: there is nothing to learn; check \
+        `[data] target`, or add data"
+    )]
+    ConstantTarget {
+        /// The target.
+        target: String,
+        /// Its value.
+        value: f64,
+        /// How many training rows there are.
+        rows: usize,
+    },
+    /// No row was held out, so that the model could not be tested.
+    #[error(
+        "none of the {rows} rows was held out for testing: add data, or raise `[train] test_fraction` ({fraction})"
+    )]
+    NoTestRows {
+        /// How many rows there are.
+        rows: usize,
+        /// The share to hold out.
+        fraction: f64,
+    },
+    /// The algorithm could not fit.
+    #[error("cannot fit `{algorithm}` to {rows} training rows (of {all} rows)")]
+    Fit {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// How many rows it was given.
+        rows: usize,
+        /// How many rows the table has.
+        all: usize,
+        /// Why.
+        source: FitError,
+    },
+    /// What the algorithm made is no model.
+    #[error("the fit gives no usable model")]
+    Model(#[source] InvalidModel),
+    /// The model cannot predict the rows it was trained on.
+    #[error("the model cannot predict its training rows")]
+    Predict(#[source] PredictError),
+    /// The model's predictions of its training rows cannot be scored.
+    #[error("the model's predictions of its training rows cannot be scored")]
+    Score(#[source] ScoreError),
+    /// The model cannot be evaluated on the rows held out.
+    #[error("the model cannot be evaluated on the rows held out")]
+    Evaluate(#[source] EvaluateError),
+}
+
+/// Splits the rows, fits a model to the training rows and evaluates it on the rest.
+///
+/// `data` and `config` are the digests of the data and of the configuration, which go into the model. The same table,
+/// options and digests give a model of the same bytes (per CPU class: linear algebra takes what vector units there
+/// are).
+///
+/// # Errors
+/// [`TrainError`] where the options make no sense, the data is too little, or columns are constant or dependent.
+pub fn train(
+    table: &Table,
+    options: &TrainOptions,
+    name: &ModelName,
+    data: Digest,
+    config: Digest,
+) -> Result<Trained, TrainError> {
+    let fraction = options.test_fraction;
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return Err(TrainError::TestFraction { fraction });
+    }
+    if let Some(folds @ ..2) = options.folds {
+        return Err(TrainError::Folds { folds });
+    }
+    let split = split::split(table, options.seed, fraction);
+    refuse_constant(table.target(), table)?;
+    let x = table.features.select(Axis(0), &split.train);
+    let y = table.target.select(Axis(0), &split.train);
+    let names: Vec<&str> = table.schema().names().collect();
+    let fitter = options.algorithm.fitter();
+    let estimator = fitter.fit(x.view(), y.view(), &names).map_err(|source| TrainError::Fit {
+        algorithm: options.algorithm,
+        rows: split.train.len(),
+        all: table.rows(),
+        source,
+    })?;
+    refuse_constant(y.view(), table)?;
+    if split.test.is_empty() {
+        return Err(TrainError::NoTestRows { rows: table.rows(), fraction });
+    }
+
+    // Profiles exist for one value or more, all finite, and there are more rows than features.
+    let no_rows = || TrainError::Score(ScoreError::NoRows);
+    let mut profiles = Vec::with_capacity(names.len());
+    let mut features = Vec::with_capacity(names.len());
+    for (values, column) in x.columns().into_iter().zip(&table.schema().features) {
+        let values = values.to_vec();
+        profiles.push(Profile::of(&values).ok_or_else(no_rows)?);
+        features.push(observed(column, &values).ok_or_else(no_rows)?);
+    }
+    let truth = y.to_vec();
+    let target = observed(&table.schema().target, &truth).ok_or_else(no_rows)?;
+    let mut parts = Parts {
+        name: name.clone(),
+        schema: Schema { features, target },
+        estimator,
+        profiles,
+        prediction_profile: Profile::of(&truth).ok_or_else(no_rows)?,
+        data,
+        config,
+        golden: Vec::new(),
+    };
+    // Its predictions, which its own profile and golden rows are made of, are those of the model without them.
+    let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
+    let rows: Vec<f64> = x.iter().copied().collect();
+    let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
+    let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
+    parts.prediction_profile = Profile::of(&prediction).ok_or_else(no_rows)?;
+    for row in sample(table, &split.test, options.seed, options.golden) {
+        let row = table.features.row(row).to_vec();
+        let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
+        parts.golden.push(Golden { row, prediction });
+    }
+    let model = Model::new(parts).map_err(TrainError::Model)?;
+    let test = evaluate(&model, table, &split.test, options.seed).map_err(TrainError::Evaluate)?;
+    let cross_validation = options
+        .folds
+        .map(|folds| cross_validation::run(table, &split.train, folds as usize, options.seed, fitter.as_ref(), &model));
+    Ok(Trained { model, split, training, test, cross_validation })
+}
+
+fn observed(column: &Column, values: &[f64]) -> Option<Column> {
+    Column::observed(&column.name, column.kind, column.unit.clone(), values)
+}
+
+fn refuse_constant(target: ArrayView1<'_, f64>, table: &Table) -> Result<(), TrainError> {
+    match target.first() {
+        Some(&value) if target.len() > 1 && target.iter().all(|other| *other == value) => {
+            Err(TrainError::ConstantTarget { target: table.schema().target.name.clone(), value, rows: target.len() })
+        }
+        _ => Ok(()),
+    }
+}
