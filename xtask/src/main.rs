@@ -1,7 +1,15 @@
-//! The repository's own commands: the mlci pipeline, and the chores test and bench.
+//! The repository's own commands: the mlci pipeline, and the chores of this repository.
+
+mod chores;
 
 use std::process::ExitCode;
 
+use mlci_pipeline::cli::{Chore, main_with};
+
 fn main() -> ExitCode {
-    mlci_pipeline::cli::main()
+    main_with(&[
+        Chore { name: "test", about: "Run the tests of all crates; arguments go to cargo test", run: chores::test },
+        Chore { name: "bench", about: "Measure, beside the goals or the tools used otherwise", run: chores::bench },
+        Chore { name: "schema", about: "Write docs/mlci.schema.json; --check only compares", run: chores::schema },
+    ])
 }

@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         let upper = ABC.to_uppercase();
-        for text in ["", "abc", "sha256:", "sha512:00", &ABC[..70], &format!("{ABC}0"), &upper, &ABC.replace('f', "g")] {
+        for text in ["", "abc", "sha256:", "sha512:00", &ABC[..70], &format!("{ABC}0"), &upper, &ABC.replace('f', "g")]
+        {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

@@ -40,10 +40,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(FileError::at("create", folder))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!(".{name}.{}-{number}.tmp", process::id()));
-    let write = || {
-        let mut file = File::create(&temporary)?;
+    // Two containers that share the folder may have the same process id, so the name is only taken where it is free.
+    let (temporary, mut file) = loop {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let temporary = folder.join(format!(".{name}.{}-{number}.tmp", process::id()));
+        match File::create_new(&temporary) {
+            Ok(file) => break (temporary, file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FileError::at("write", path)(error)),
+        }
+    };
+    let mut write = || {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)

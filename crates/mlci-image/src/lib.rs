@@ -1,1 +1,53 @@
 //! Builds reproducible OCI images without a daemon, into an OCI image layout on disk.
+//!
+//! An image holds a static server binary in one layer and a model in another, and nothing else: no time, user, commit
+//! or path. The same two files and settings give the same digest on every machine, and an image is made only once.
+//!
+//! ```
+//! use mlci_image::{ImageSpec, Layout, ServerCheck};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let (server, model) = (folder.path().join("server"), folder.path().join("model"));
+//! std::fs::write(&server, "a server")?;
+//! std::fs::write(&model, "a model")?;
+//!
+//! let layout = Layout::open(&folder.path().join("images"))?;
+//! let mut spec = ImageSpec::new(&server, &model);
+//! // By default only a static Linux program is accepted.
+//! assert!(layout.build(&spec).is_err());
+//! spec.settings.check = ServerCheck::Skip;
+//! let image = layout.build(&spec)?;
+//! layout.tag(&image.digest, "demo:v1")?;
+//! assert!(layout.build(&spec)?.reused);
+//!
+//! let unpacked = layout.unpack(&image.digest, &folder.path().join("run"))?;
+//! assert_eq!(std::fs::read(unpacked.model)?, b"a model");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//! The layout (OCI Image Format Specification 1.1, "Image Layout") is read by other tools too, such as
+//! `skopeo inspect oci:images:demo:v1`. Start at [`Layout`].
+
+mod blob;
+mod build;
+mod document;
+mod elf;
+mod error;
+mod gzip;
+mod image;
+mod layer;
+mod layout;
+mod lock;
+mod prune;
+mod spec;
+mod tag;
+mod tally;
+mod unpack;
+
+pub use crate::{
+    error::{Error, Result, ServerProblem},
+    image::{Image, Layer},
+    layout::Layout,
+    prune::Pruned,
+    spec::{Architecture, ImageSpec, ServerCheck, Settings},
+    unpack::Unpacked,
+};

@@ -99,7 +99,8 @@ impl Pipeline {
             return Ok(());
         }
 
-        let champion = self.champion()?;
+        // A model is not compared with itself: what it passed once, it passed.
+        let champion = self.champion()?.filter(|version| version.model != trained.model);
         let gate_stage =
             GateStage { pipeline: self, trained: &trained, champion: champion.as_ref(), data: data.digest };
         let log_training = || self.log_training(&data, &trained);

@@ -24,6 +24,7 @@ Usage: mlci-serve --model FILE [options]
   --limit-seconds N      When to end after being told to stop, answered or not [MLCI_LIMIT_SECONDS; 10]
   --control SOCKET       Make a control socket, to be swapped without losing requests (Unix) [MLCI_CONTROL]
   --ready-file FILE      Where to write {\"pid\", \"address\"} once ready [MLCI_READY_FILE]
+  --new-session          Leave the terminal's session, so that closing it does not end the server (Unix)
   --check                Load the model, check its golden predictions, print its name, version and digest, and end
   --help, --version
 
@@ -44,6 +45,7 @@ pub(crate) struct Arguments {
     pub(crate) model: PathBuf,
     pub(crate) version: Option<String>,
     pub(crate) workers: Option<usize>,
+    pub(crate) new_session: bool,
     pub(crate) options: ServerOptions,
 }
 
@@ -59,7 +61,7 @@ const VALUES: [(&str, &str); 9] = [
     ("--control", "MLCI_CONTROL"),
     ("--ready-file", "MLCI_READY_FILE"),
 ];
-const SWITCHES: [&str; 3] = ["--check", "--help", "--version"];
+const SWITCHES: [&str; 4] = ["--new-session", "--check", "--help", "--version"];
 
 /// Reads the command line; `environment` stands in for what it leaves out. An empty variable counts as unset.
 pub(crate) fn parse(
@@ -67,7 +69,7 @@ pub(crate) fn parse(
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Task, String> {
     let mut values: [Option<OsString>; VALUES.len()] = Default::default();
-    let mut check = false;
+    let (mut check, mut new_session) = (false, false);
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         // A value that is not UTF-8 can stand in an argument of its own.
@@ -78,6 +80,7 @@ pub(crate) fn parse(
         };
         match name {
             "--check" if inline.is_none() => check = true,
+            "--new-session" if inline.is_none() => new_session = true,
             "--help" | "-h" if inline.is_none() => return Ok(Task::Help),
             "--version" | "-V" if inline.is_none() => return Ok(Task::Version),
             _ => {
@@ -119,7 +122,8 @@ pub(crate) fn parse(
     options.ready_file = ready_file.map(PathBuf::from);
     let workers =
         workers.map(|text| value::<std::num::NonZeroU16>(&text, "--workers", "a number from 1")).transpose()?;
-    let arguments = Arguments { model, version, workers: workers.map(|workers| workers.get().into()), options };
+    let arguments =
+        Arguments { model, version, workers: workers.map(|workers| workers.get().into()), new_session, options };
     Ok(if check { Task::Check(arguments) } else { Task::Serve(arguments) })
 }
 

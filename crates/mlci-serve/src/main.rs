@@ -45,6 +45,11 @@ fn check(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn serve(arguments: Arguments, started: Instant) -> Result<(), Box<dyn Error>> {
+    #[cfg(unix)]
+    if arguments.new_session {
+        // It fails only for the leader of a group, which has left its parent's session or does not need to.
+        let _ = rustix::process::setsid();
+    }
     let served = ServedModel::load(&arguments.model, arguments.version)?;
     let label = format!("model={} version={} digest={}", served.model().name(), served.version(), served.digest());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

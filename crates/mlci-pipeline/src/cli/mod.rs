@@ -8,16 +8,27 @@ use std::{env, ffi::OsString, process::ExitCode};
 
 pub use self::arguments::{Cli, Command};
 
+/// A command of a repository's own, beside the pipeline's.
+#[derive(Debug, Clone, Copy)]
+pub struct Chore {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, for the help.
+    pub about: &'static str,
+    /// Does it, with the arguments behind its name.
+    pub run: fn(&[OsString]) -> ExitCode,
+}
+
 /// Runs the command line of this process and returns its exit code.
 ///
 /// An xtask of a repository's own is this and no more: `fn main() -> ExitCode { mlci_pipeline::cli::main() }`.
 #[must_use]
 pub fn main() -> ExitCode {
-    run::run(env::args_os().collect())
+    main_with(&[])
 }
 
-/// Runs a command line that was put together elsewhere; the first argument is the program's name.
+/// As [`main`], with commands of the repository's own.
 #[must_use]
-pub fn main_with(arguments: Vec<OsString>) -> ExitCode {
-    run::run(arguments)
+pub fn main_with(chores: &[Chore]) -> ExitCode {
+    run::run(&env::args_os().collect::<Vec<_>>(), chores)
 }

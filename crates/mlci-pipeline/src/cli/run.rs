@@ -1,8 +1,9 @@
 use std::{env, ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::{
+    Chore,
     arguments::{Cli, Command, ConfigCommand, Format, ModelsCommand, RunsCommand, Stages},
     human,
 };
@@ -18,11 +19,15 @@ use crate::{
     stage::Selection,
 };
 
-pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
+pub(super) fn run(arguments: &[OsString], chores: &[Chore]) -> ExitCode {
+    if let Some(chore) = arguments.get(1).and_then(|word| chores.iter().find(|chore| word == chore.name)) {
+        return (chore.run)(arguments.get(2..).unwrap_or_default());
+    }
     let wants_json =
         arguments.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
             || arguments.iter().any(|argument| argument == "--format=json");
-    match Cli::try_parse_from(&arguments) {
+    let parsed = command(chores).try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => ExitCode::from(execute(cli)),
         Err(error) => {
             // Help and version are asked for and end with 0; the rest is wrong usage and ends with 2.
@@ -37,6 +42,12 @@ pub(super) fn run(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::from(if error.use_stderr() { 2 } else { 0 })
         }
     }
+}
+
+/// The command line with the repository's own commands in its help.
+fn command(chores: &[Chore]) -> clap::Command {
+    let own = chores.iter().map(|chore| clap::Command::new(chore.name).about(chore.about).disable_version_flag(true));
+    Cli::command().subcommands(own)
 }
 
 fn observer(format: Format) -> Arc<dyn Observer> {

@@ -117,7 +117,7 @@ pub enum Missing {
 #[serde(deny_unknown_fields)]
 pub struct Column {
     /// The type: `float` or `integer`. Default: inferred.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ColumnType>,
     /// The unit of its values, such as `g/L`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,7 @@ use self::{
 };
 use super::{
     Report,
-    text::{NAME, clip, seconds, time},
+    text::{NAME, clip, seconds, sentence, time},
     view,
 };
 
@@ -36,12 +36,15 @@ pub fn markdown(report: &Report) -> String {
 
 /// The headline, the reasons, the error and the facts: as many lines as fit, the first always.
 fn head(report: &Report) -> String {
-    let mut lines = vec![format!("{}\n", prose(&report.headline))];
+    let mut lines = vec![format!("{}\n", prose(&sentence(&report.headline)))];
     for (tone, reason) in view::reasons(report) {
         lines.push(format!("- {} {}", tone.sign(), prose(&reason)));
     }
     if let Some(error) = &report.error {
-        lines.push(format!("\n**{}**\n", prose(&error.message)));
+        // Most often the headline is the error's message.
+        if error.message != report.headline {
+            lines.push(format!("\n**{}**\n", prose(&error.message)));
+        }
         lines.extend(error.causes.iter().take(10).map(|cause| format!("- {}", prose(cause))));
         lines.extend(error.help.iter().map(|help| format!("\n**What to do:** {}", prose(help))));
     }

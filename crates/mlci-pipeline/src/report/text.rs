@@ -105,6 +105,17 @@ fn visible(char: char) -> char {
     }
 }
 
+/// A message with a capital letter and an end. Messages of errors have neither.
+pub(super) fn sentence(message: &str) -> String {
+    let mut chars = message.trim().chars();
+    let mut sentence: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    sentence += chars.as_str();
+    if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?', ':']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 /// A piece of a message: the project's messages put names in backticks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -140,12 +151,17 @@ pub(super) fn short(value: &str) -> Option<&str> {
     if long { hex.get(..12) } else { None }
 }
 
-/// A name with its unit.
-pub(super) fn with_unit(name: &str, unit: Option<&str>) -> String {
-    let name = clip(name, NAME);
+/// A name with its unit in at most `limit` characters: a long name is shortened, since an axis without unit says nothing.
+pub(super) fn with_unit(name: &str, unit: Option<&str>, limit: usize) -> String {
     match unit {
-        Some(unit) if !unit.trim().is_empty() => format!("{name} ({})", clip(unit, 40)),
-        _ => name,
+        Some(unit) if !unit.trim().is_empty() => {
+            let unit = clip(unit, limit / 2);
+            let room = limit.saturating_sub(unit.chars().count() + 3);
+            // One less where the name is shortened, for the mark that says so.
+            let room = if name.trim().chars().count() > room { room.saturating_sub(1) } else { room };
+            format!("{} ({unit})", clip(name, room))
+        }
+        _ => clip(name, limit.saturating_sub(1)),
     }
 }
 
@@ -194,6 +210,19 @@ mod tests {
         assert_eq!(clip(" a\r\nb\u{0}\u{202e}c ", 9), "a  b\u{fffd}\u{fffd}c");
         assert_eq!(clip("abcdef", 3), "abc…");
         assert_eq!(clip(" \n ", 3), "(empty)");
+    }
+
+    #[test]
+    fn a_long_name_leaves_room_for_its_unit() {
+        assert_eq!(with_unit("residual sugar", Some("g/L"), 16), "residual … (g/L)");
+        assert_eq!((with_unit("a", Some(" "), 9), with_unit("a", None, 9)), ("a".into(), "a".into()));
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        for (message, text) in [("cannot read", "Cannot read."), ("`x` is gone!", "`x` is gone!"), ("", "")] {
+            assert_eq!(sentence(message), text);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
+    io,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -93,7 +94,8 @@ impl Instance {
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::at("create", &path))?;
         log.lock().map_err(FileError::at("lock", &path))?;
         let output = log.try_clone().map_err(FileError::at("open", &path))?;
-        let child = Command::new(server)
+        let mut command = Command::new(server);
+        command
             .current_dir(&self.folder)
             .arg("--model")
             .arg(model)
@@ -111,13 +113,23 @@ impl Instance {
             .env_clear()
             .stdin(Stdio::null())
             .stdout(output)
-            .stderr(log)
-            .spawn()
-            .map_err(|source| {
-                Error::fail(format!("cannot start `{}`", server.display()))
-                    .because(source)
-                    .help("the image holds a Linux server; on another system name one that runs here")
-            })?;
+            .stderr(log);
+        let mut tries = 0;
+        let child = loop {
+            match command.spawn() {
+                Ok(child) => break child,
+                // Another thread's child had the fresh file open for writing between its fork and its exec.
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < 100 => {
+                    tries += 1;
+                    thread::sleep(LOOK);
+                }
+                Err(source) => {
+                    return Err(Error::fail(format!("cannot start `{}`", server.display()))
+                        .because(source)
+                        .help("the image holds a Linux server; on another system name one that runs here"));
+                }
+            }
+        };
         write_atomic(&self.folder.join("pid"), child.id().to_string().as_bytes())?;
         Ok(child)
     }

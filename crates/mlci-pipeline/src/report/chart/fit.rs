@@ -29,7 +29,9 @@ pub(crate) struct Point {
 
 /// The held-out rows with finite values, and which of them are drawn.
 pub(crate) struct Fit {
+    /// The target and the residual with the unit, as axes name them.
     target: String,
+    residual: String,
     points: Vec<Point>,
     drawn: Vec<Point>,
     left_out: usize,
@@ -51,8 +53,9 @@ impl Fit {
             // A residual may be too large for an f64 though its parts are not.
             .filter(|point| point.truth.is_finite() && point.prediction.is_finite() && point.residual.is_finite())
             .collect();
-        let target = with_unit(&scatter.target, scatter.unit.as_deref());
-        Self { target, left_out: rows - points.len(), drawn: thin(&points), points }
+        let unit = scatter.unit.as_deref();
+        let (target, residual) = (with_unit(&scatter.target, unit, 23), with_unit("actual - predicted", unit, 33));
+        Self { target, residual, left_out: rows - points.len(), drawn: thin(&points), points }
     }
 
     /// The row with the largest residual.
@@ -122,7 +125,7 @@ impl Fit {
         let Some(worst) = self.worst() else { return nothing(title, "There are no held-out rows to draw.") };
         let x = Scale::of(self.points.iter().map(|point| point.prediction), 6);
         let y = Scale::of(self.points.iter().map(|point| point.residual).chain([0.0]), 5);
-        let (predicted, residual) = (format!("predicted {}", self.target), "actual - predicted");
+        let predicted = format!("predicted {}", self.target);
         let description = format!(
             "Scatter plot of {}: residual (actual minus predicted) from {} against {predicted} from {}.",
             counted(self.rows(), "held-out row"),
@@ -133,7 +136,7 @@ impl Fit {
             "Largest residual: " (signed(worst.residual)) @if worst.line > 0 { " at line " (count(worst.line)) } "."
         };
         let (low, high) = x.ends();
-        let (x, y) = (Axis::new(&predicted, x), Axis::new(residual, y));
+        let (x, y) = (Axis::new(&predicted, x), Axis::new(&self.residual, y));
         Figure { size: LARGE, title, description: &description, caption, x, y }.draw(|area| {
             html! {
                 (area.line("reference", (low, 0.0), (high, 0.0)))
@@ -163,7 +166,7 @@ impl Fit {
             count(highest),
         );
         let top = y.ends().1;
-        let (x, y) = (Axis::new("actual - predicted", x), Axis::new("held-out rows", y));
+        let (x, y) = (Axis::new(&self.residual, x), Axis::new("held-out rows", y));
         Figure { size: LARGE, title, description: &description, caption, x, y }.draw(|area| {
             html! {
                 g.bars {

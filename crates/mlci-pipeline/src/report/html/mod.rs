@@ -9,14 +9,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::parts::{Section, icon, name, prose};
 use super::{
     Report,
-    text::{NAME, clip, count, seconds, short, time},
+    text::{NAME, clip, count, seconds, sentence, short, time},
     view,
 };
 
 /// The report as one self-contained HTML page, UTF-8, below 1 MB whatever its input.
 ///
 /// It needs no script and makes no request, which its content security policy also states. Charts draw at most 1,200
-/// rows and tables list some hundred; where that cuts, the page says so.
+/// rows and tables list about a hundred; where that cuts, the page says so.
 #[must_use]
 pub fn html(report: &Report) -> String {
     let (tone, word) = view::outcome(report.outcome);
@@ -49,7 +49,7 @@ pub fn html(report: &Report) -> String {
                     main {
                         div.verdict.(tone.class()) id="verdict" {
                             h1 { (icon(tone)) (word) }
-                            p.headline { (prose(&report.headline)) }
+                            p.headline { (prose(&sentence(&report.headline))) }
                             (model::reasons(report))
                             (error(report))
                             (facts(report))
@@ -78,7 +78,8 @@ fn error(report: &Report) -> Markup {
     let Some(error) = &report.error else { return html! {} };
     html! {
         div.error {
-            p.message { (prose(&error.message)) }
+            // Most often the headline is the error's message.
+            @if error.message != report.headline { p.message { (prose(&error.message)) } }
             @if !error.causes.is_empty() {
                 ul.causes { @for cause in error.causes.iter().take(10) { li { (prose(cause)) } } }
             }
@@ -115,6 +116,7 @@ fn facts(report: &Report) -> Markup {
             @if let Some(commit) = report.lineage.iter().find(|link| link.kind == "commit") {
                 div { dt { "Commit" } dd { code { (short(&commit.value).map_or_else(|| clip(&commit.value, 24), str::to_owned)) } } }
             }
+            div { dt { "Took" } dd { (seconds(report.seconds)) } }
             @for environment in report.environments.iter().take(3) {
                 @if let Some(address) = &environment.address {
                     div {
@@ -123,7 +125,6 @@ fn facts(report: &Report) -> Markup {
                     }
                 }
             }
-            div { dt { "Took" } dd { (seconds(report.seconds)) } }
         }
     }
 }

@@ -77,7 +77,7 @@ fn row(metric: &MetricRow, bounds: &[f64], compared: bool, limited: bool) -> Mar
                 td.num { @if let Some((difference, word)) = view::change(metric) { (difference) small { (word) } } }
             }
             td.picture { (spans(&[Some(ours), theirs].into_iter().flatten().collect::<Vec<_>>(), bounds)) }
-            @if limited { td { (metric.limit.as_deref().map_or_else(|| "none".into(), |limit| clip(limit, NAME))) } }
+            @if limited { td.now { (metric.limit.as_deref().map_or_else(|| "none".into(), |limit| clip(limit, NAME))) } }
         }
     }
 }
@@ -109,7 +109,7 @@ fn gate(report: &Report) -> Option<Section> {
     let rows = checks.iter().map(|check| {
         html! {
             tr {
-                th scope="row" { (name(&check.name)) }
+                th scope="row" { (name(check.name)) }
                 td { (mark(check.mark)) }
                 td.num { (check.value) }
                 td.now { (check.bound) }

@@ -60,7 +60,17 @@ pub(super) fn identity(value: &str) -> Markup {
 /// A table that scrolls inside the page where it is wider; `label` names it for those who do not see it. It lists as
 /// many rows as [`listed`] does.
 pub(super) fn table(label: &str, head: &[(&str, &str)], rows: impl ExactSizeIterator<Item = Markup>) -> Markup {
-    let (rows, cut) = listed(rows, BYTES);
+    table_of(BYTES, label, head, rows)
+}
+
+/// A [`table`] whose rows may take another number of bytes.
+pub(super) fn table_of(
+    bytes: usize,
+    label: &str,
+    head: &[(&str, &str)],
+    rows: impl ExactSizeIterator<Item = Markup>,
+) -> Markup {
+    let (rows, cut) = listed(rows, bytes);
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) {
             table {
@@ -72,8 +82,8 @@ pub(super) fn table(label: &str, head: &[(&str, &str)], rows: impl ExactSizeIter
     }
 }
 
-/// About as many bytes as one list may take, so that the page stays below 1 MB: some hundred rows.
-pub(super) const BYTES: usize = 70_000;
+/// About as many bytes as one list may take, so that the page stays below 1 MB: a hundred rows of tables.
+pub(super) const BYTES: usize = 50_000;
 
 /// As many of `rows` as fit into about `bytes`, and a note about how many are left out.
 pub(super) fn listed(rows: impl ExactSizeIterator<Item = Markup>, bytes: usize) -> (Markup, Markup) {
@@ -87,7 +97,7 @@ pub(super) fn listed(rows: impl ExactSizeIterator<Item = Markup>, bytes: usize) 
         }
     }
     let cut = html! {
-        @if shown < total { p.lead { "The first " (count(shown)) " of " (count(total as u64)) " are listed." } }
+        @if shown < total { p.lead { "The first " (count(shown as u64)) " of " (count(total as u64)) " are listed." } }
     };
     (PreEscaped(text), cut)
 }

@@ -11,7 +11,7 @@ use super::{
         view::{self, Tone},
     },
     model,
-    parts::{BYTES, Section, identity, listed, mark, name, prose, table},
+    parts::{BYTES, Section, identity, listed, mark, name, prose, table, table_of},
 };
 use crate::event::StageStatus;
 
@@ -21,6 +21,8 @@ pub(super) fn sections(report: &Report) -> [Option<Section>; 6] {
 
 /// As many metrics as the table of the history has columns for.
 const METRICS: usize = 8;
+/// As many bytes as the columns of the data may take, about 1,000 each.
+const COLUMNS: usize = 120_000;
 /// As many runs as the table of the history lists.
 const RUNS: usize = 30;
 
@@ -31,7 +33,7 @@ fn history(report: &Report) -> Option<Section> {
     }
     let names = view::history_metrics(report);
     let shown = names.get(..names.len().min(METRICS)).unwrap_or_default();
-    let all = names.iter().map(|(name, unit, note)| chart(name, &with_unit(name, *unit), note, runs));
+    let all = names.iter().map(|(name, unit, note)| chart(name, &with_unit(name, *unit, 26), note, runs));
     let (charts, cut) = listed(all, BYTES);
     let mut head = vec![("", "Run"), ("", "Started"), ("", "Status"), ("num", "Version")];
     let titles: Vec<String> = shown.iter().map(|(name, _, _)| clip(name, 40)).collect();
@@ -89,7 +91,7 @@ fn data(report: &Report) -> Option<Section> {
             p.lead {
                 (view::rows(data)) ". Distributions are drawn from deciles."
             }
-            (table("Columns of the data", &head, rows))
+            (table_of(COLUMNS, "Columns of the data", &head, rows))
         },
     ))
 }
@@ -184,12 +186,12 @@ fn environments(report: &Report) -> Option<Section> {
                 th scope="row" { (name(&environment.name)) }
                 td { (mark(view::environment(environment.status))) }
                 td { @if let Some(address) = &environment.address { (self::address(address)) } @else { "none" } }
-                td.wide {
+                td.ident {
                     @if let Some(version) = environment.model_version { "version " (version) " " }
                     @if let Some(digest) = &environment.model_digest { code.full { (digest) } }
                     @if environment.model_version.is_none() && environment.model_digest.is_none() { "none" }
                 }
-                td.wide {
+                td.ident {
                     @if let Some(digest) = &environment.image_digest { code { (digest.short()) } code.full { (digest) } } @else { "none" }
                 }
                 td.wide { @if !environment.note.is_empty() { (prose(&environment.note)) } }

@@ -173,10 +173,7 @@ fn data(report: &Report) -> Table {
         vec![
             format!("{}{unit}", code(&column.name)),
             column.role.to_string(),
-            profile
-                .map(|profile| view::bins(profile))
-                .map(|(edges, counts)| spark(&rebin(&edges, counts)))
-                .unwrap_or_default(),
+            profile.map(view::bins).map(|(edges, counts)| spark(&rebin(&edges, counts))).unwrap_or_default(),
             moment(profile.map(|profile| profile.mean)),
             moment(profile.map(|profile| profile.standard_deviation)),
             profile.map(|profile| interval((profile.min, profile.max))).unwrap_or_default(),

@@ -1,0 +1,14 @@
+//! The store as its users see it, on every kind of object store at hand, and under faults and interleavings.
+
+// Clippy's exception for tests does not reach the helpers of an integration test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod concurrency;
+mod contract;
+mod damage;
+mod faults;
+mod garbage;
+mod interleaving;
+mod property;
+mod requests;
+mod support;

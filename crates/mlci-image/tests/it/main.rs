@@ -1,0 +1,17 @@
+//! The public interface on real folders.
+
+// clippy.toml lifts these inside #[test] functions only, and helpers are tests too.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod attacks;
+mod conformity;
+mod damage;
+mod fixture;
+mod input;
+mod kill;
+mod layout;
+mod parallel;
+mod prune;
+mod reproducible;
+mod tags;
+mod tools;

@@ -1,0 +1,144 @@
+//! What has not changed is not done again, and what has changed is.
+
+use std::{fs, fs::FileTimes, time::SystemTime};
+
+use crate::project::{Project, eventually, http, processes_in};
+
+#[test]
+fn a_second_ci_does_no_work() {
+    let project = Project::new();
+    let first = project.pass(&["ci"]);
+    let second = project.pass(&["ci"]);
+    for stage in ["data", "train", "gate", "track", "publish", "image", "deploy"] {
+        assert_eq!(second.stage(stage), "cached", "{stage}");
+    }
+    for same in ["/run/id", "/model/digest", "/image/digest", "/environments/0/address"] {
+        assert_eq!(first.text(same), second.text(same), "{same}");
+    }
+    let output = project.output(&["ci"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("nothing has changed"), "{said}");
+}
+
+/// The size and the time stamp are as before; only a digit of one value is not.
+#[test]
+fn a_change_of_one_digit_is_seen() {
+    let project = Project::new();
+    let first = project.pass(&["ci"]);
+    let path = project.path("wine.csv");
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    let text = project.read("wine.csv");
+    let changed = text.replacen("7.4,0.7,", "7.5,0.7,", 1);
+    assert_eq!((text.len(), text == changed), (changed.len(), false));
+    project.write("wine.csv", &changed);
+    let times = FileTimes::new().set_modified(modified);
+    fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), modified);
+
+    let second = project.pass(&["ci"]);
+    assert_eq!((second.stage("data"), second.stage("train")), ("done", "done"));
+    assert_ne!(first.text("/model/digest"), second.text("/model/digest"));
+    assert_eq!(second.version(), 2);
+}
+
+/// Touching a file changes nothing that counts.
+#[test]
+fn a_new_time_stamp_is_no_change() {
+    let project = Project::new();
+    project.pass(&["ci", "--stage", "..train"]);
+    let times = FileTimes::new().set_modified(SystemTime::now());
+    fs::File::options().write(true).open(project.path("wine.csv")).unwrap().set_times(times).unwrap();
+    assert_eq!(project.pass(&["ci", "--stage", "..train"]).stage("train"), "cached");
+}
+
+#[test]
+fn a_killed_environment_is_deployed_again() {
+    let project = Project::new();
+    let first = project.pass(&["ci"]);
+    let pid = first.environment("staging")["pid"].as_u64().unwrap();
+    let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(killed.success());
+    eventually("the end of the server", || processes_in(project.root()).is_empty());
+    assert_eq!(project.pass(&["status"]).environment("staging")["status"], "down");
+    let second = project.pass(&["ci"]);
+    assert_eq!((second.stage("image"), second.stage("deploy")), ("cached", "done"));
+    // One stable port an environment.
+    assert_eq!(first.text("/environments/0/address"), second.text("/environments/0/address"));
+    assert_eq!(http(second.text("/environments/0/address"), "GET", "/readyz", "").unwrap().0, 200);
+}
+
+#[test]
+fn stages_by_name() {
+    let project = Project::new();
+    let none = project.run(&["ci", "--stage", "gate"]);
+    assert_eq!(none.code, 2);
+    assert!(none.error().contains("the stage `data` has not been run"), "{}", none.error());
+    let some = project.pass(&["ci", "--stage", "data..train"]);
+    assert_eq!((some.stage("train"), some.stage("gate")), ("done", "skipped"));
+    assert!(some.value.get("image").is_none());
+    let one = project.pass(&["ci", "--stage", "gate"]);
+    assert_eq!((one.stage("train"), one.stage("gate"), one.stage("track")), ("cached", "done", "skipped"));
+    let from = project.pass(&["ci", "--stage", "..gate", "--from", "train"]);
+    assert_eq!((from.stage("data"), from.stage("train"), from.stage("gate")), ("cached", "done", "done"));
+    let force = project.pass(&["ci", "--stage", "..train", "--force"]);
+    assert_eq!((force.stage("data"), force.stage("train")), ("done", "done"));
+}
+
+/// The team's own steps run once for the same inputs, and the test gets the model.
+#[test]
+fn the_teams_own_commands() {
+    let project = Project::new();
+    let old = project.read("mlci.toml");
+    let steps = r#"
+[check]
+command = ["sh", "-c", "echo check >> ran"]
+inputs = ["wine.csv"]
+
+[test]
+command = ["sh", "-c", "test -s \"$MLCI_MODEL\" && echo test >> ran"]
+inputs = []
+"#;
+    project.write("mlci.toml", &(old + steps));
+    let first = project.pass(&["ci", "--stage", "..test"]);
+    assert_eq!((first.stage("check"), first.stage("test")), ("done", "done"));
+    let second = project.pass(&["ci", "--stage", "..test"]);
+    assert_eq!((second.stage("check"), second.stage("test")), ("cached", "cached"));
+    assert_eq!(project.read("ran"), "check\ntest\n");
+
+    project.configure("echo check >> ran", "echo broken; exit 3");
+    let failed = project.run(&["ci", "--stage", "..test"]);
+    assert_eq!((failed.code, failed.stage("check")), (1, "failed"));
+    assert!(failed.error().contains("broken"), "{}", failed.error());
+    assert_eq!(failed.stage("train"), "skipped");
+}
+
+/// A damaged model file, or one that is gone, is made again; so is a damaged journal.
+#[test]
+fn what_was_damaged_is_made_again() {
+    let project = Project::new();
+    let first = project.pass(&["ci", "--stage", "..publish"]);
+    for damage in ["model", "journal"] {
+        let folder = if damage == "model" { ".mlci/models" } else { ".mlci/journal" };
+        for file in project.files(folder) {
+            fs::write(project.path(folder).join(file), b"damage").unwrap();
+        }
+        let again = project.pass(&["ci", "--stage", "..publish"]);
+        assert_eq!(again.stage("train"), "done", "{damage}");
+        assert_eq!(again.text("/model/digest"), first.text("/model/digest"));
+        assert_eq!(again.version(), 1);
+    }
+}
+
+#[test]
+fn after_clean_the_same_comes_out() {
+    let project = Project::new();
+    let first = project.pass(&["ci"]);
+    project.pass(&["clean"]);
+    let again = project.pass(&["ci"]);
+    assert_eq!(again.stage("train"), "done");
+    for same in ["/model/digest", "/image/digest"] {
+        assert_eq!(first.text(same), again.text(same), "{same}");
+    }
+    assert_eq!(again.version(), 1);
+    assert_eq!(again.stage("deploy"), "cached");
+}

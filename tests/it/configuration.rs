@@ -1,0 +1,111 @@
+//! `mlci.toml`: errors point at line and column and suggest the nearest key.
+
+use crate::project::Project;
+
+#[track_caller]
+fn refused(text: &str, says: &[&str]) {
+    let project = Project::with(text);
+    let finished = project.run(&["plan"]);
+    assert_eq!((finished.code, finished.value["verdict"].as_str()), (2, Some("invalid")), "{:#}", finished.value);
+    for part in says {
+        assert!(finished.error().contains(part), "{:?} does not say {part:?}", finished.error());
+    }
+}
+
+const START: &str = "[project]\nname = \"wine\"\n\n[data]\npath = \"wine.csv\"\ntarget = \"quality\"\n";
+
+#[test]
+fn unknown_keys() {
+    refused(
+        &format!("{START}featurs = [\"pH\"]\n"),
+        &["mlci.toml:7:1", "unknown key `data.featurs`", "did you mean `data.features`?"],
+    );
+    refused(&format!("{START}[trian]\nseed = 1\n"), &["mlci.toml:7:2", "did you mean `train`?"]);
+    refused(
+        &format!("{START}[environment.staging]\naproval = \"none\"\n"),
+        &["mlci.toml:8:1", "did you mean `environment.staging.approval`?"],
+    );
+    refused(&format!("{START}[gate.limits.rmse]\nmaximum = 1\n"), &["mlci.toml:8:1", "`gate.limits.rmse.max`"]);
+    refused(&format!("{START}[data.columns]\npH = {{ units = \"x\" }}\n"), &["mlci.toml:8", "`data.columns.pH.unit`"]);
+    refused(&format!("{START}zzz = 1\n"), &["known keys in [data]", "delimiter"]);
+}
+
+#[test]
+fn wrong_values() {
+    refused(&format!("{START}[train]\nseed = \"x\"\n"), &["mlci.toml:8:8", "invalid type: string \"x\""]);
+    refused(&format!("{START}[train]\nseed = -1\n"), &["mlci.toml:8"]);
+    refused(&format!("{START}[train]\ntest_fraction = 1.5\n"), &["mlci.toml:8:1", "is 1.5", "such as 0.2"]);
+    refused(&format!("{START}[train]\ntest_fraction = nan\n"), &["mlci.toml:8:1"]);
+    refused(
+        &format!("{START}[train]\nalgorithm = \"xgboost\"\n"),
+        &["mlci.toml:8", "unknown variant `xgboost`", "ols"],
+    );
+    refused(&format!("{START}[environment.Staging]\n"), &["`Staging` is not a name"]);
+    refused(&format!("{START}[environment.a]\nport = 5000\n[environment.b]\nport = 5000\n"), &["the port 5000"]);
+    refused(&format!("{START}[environment.a]\nport = 0\n"), &["mlci.toml:8:1", "a free port"]);
+    refused(&START.replace("wine\"", "Wine Quality\""), &["mlci.toml:2", "`Wine Quality` is not a model name"]);
+}
+
+#[test]
+fn what_is_missing_and_what_is_no_toml() {
+    refused("", &["missing field `project`", "[project]"]);
+    refused("[project]\nname = \"a\"\n", &["missing field `data`", "target = \"COLUMN\""]);
+    refused("[project\n", &["mlci.toml:1"]);
+    refused(&format!("{START}[data]\n"), &["mlci.toml:7", "duplicate"]);
+}
+
+#[test]
+fn variables_and_profiles() {
+    refused(&START.replace("wine.csv", "${NO_SUCH_VARIABLE}"), &["mlci.toml:5:8", "`NO_SUCH_VARIABLE` is not set"]);
+    let project = Project::with(&format!(
+        "{}\n[profile.other.train]\nseed = 7\n\n[profile.wrong.train]\nsed = 7\n",
+        START.replace("wine.csv", "${DATA_FILE}")
+    ));
+    let show = |arguments: &[&str]| {
+        let output = project.command(arguments).env("DATA_FILE", "wine.csv").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, plain) = show(&["config", "show"]);
+    assert_eq!(code, Some(0), "{plain}");
+    assert!(plain.contains("train.seed = 0  # default"), "{plain}");
+    // The variable stands for its value.
+    assert!(plain.contains("data.path = \"${DATA_FILE}\"") && !plain.contains("wine.csv"), "{plain}");
+    let (_, other) = show(&["config", "show", "--profile", "other"]);
+    assert!(other.contains("train.seed = 7  # line 9, profile other"), "{other}");
+    let (code, wrong) = show(&["config", "show", "--profile", "wrong"]);
+    assert!(code == Some(2) && wrong.contains("did you mean `train.seed`?"), "{wrong}");
+    let (code, none) = show(&["config", "show", "--profile", "nope"]);
+    assert!(code == Some(2) && none.contains("no profile `nope`") && none.contains("other"), "{none}");
+}
+
+/// The published schema is the one that keys are checked against; a test of the repository's keeps the file equal.
+#[test]
+fn the_schema_is_published() {
+    let project = Project::new();
+    let output = project.output(&["config", "schema"]);
+    let published = std::fs::read(crate::project::repository().join("docs/mlci.schema.json")).unwrap();
+    assert_eq!(output.stdout, published);
+}
+
+/// `--config` in another folder: paths and `.mlci/` are beside it.
+#[test]
+fn a_configuration_elsewhere() {
+    let project = Project::with(START);
+    std::fs::create_dir(project.path("elsewhere")).unwrap();
+    project.write("elsewhere/other.toml", &START.replace("wine.csv", "../wine.csv"));
+    project.pass(&["ci", "--stage", "..train", "--config", "elsewhere/other.toml"]);
+    assert!(project.path("elsewhere/.mlci/journal").is_dir());
+    assert!(!project.path(".mlci").exists());
+}
+
+#[test]
+fn init_writes_what_works() {
+    let project = Project::new();
+    std::fs::remove_file(project.path("mlci.toml")).unwrap();
+    project.pass(&["init", "--name", "red-wine"]);
+    assert!(project.read(".gitignore").contains(".mlci/"));
+    let first = project.pass(&["ci", "--stage", "..publish"]);
+    assert_eq!(first.text("/model/name"), "red-wine");
+    let again = project.run(&["init"]);
+    assert!(again.code == 2 && again.error().contains("is there already"), "{}", again.error());
+}

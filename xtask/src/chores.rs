@@ -1,0 +1,65 @@
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// `cargo test` over the workspace. Needs only Rust: no root, no network beyond crates, nothing outside the checkout.
+pub(crate) fn test(arguments: &[OsString]) -> ExitCode {
+    let mut command = cargo("test");
+    command.arg("--workspace").args(arguments);
+    run(command)
+}
+
+/// The benchmarks, which print ratios and never fail for a slow machine.
+pub(crate) fn bench(arguments: &[OsString]) -> ExitCode {
+    let mut command = cargo("run");
+    command.args(["--quiet", "--package", "mlci-benches", "--"]).args(arguments);
+    // What is measured is this program, as it was built.
+    if let Ok(own) = env::current_exe() {
+        command.env("MLCI_BENCH_XTASK", own);
+    }
+    run(command)
+}
+
+/// Keeps the published JSON Schema equal to the one in the code.
+pub(crate) fn schema(arguments: &[OsString]) -> ExitCode {
+    let path = root().join("docs/mlci.schema.json");
+    let wanted = mlci_pipeline::config::json_schema();
+    if fs::read_to_string(&path).is_ok_and(|present| present == wanted) {
+        return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|argument| argument == "--check") {
+        return fail(&format!("{} is out of date; write it anew: cargo xtask schema", path.display()));
+    }
+    match mlci_core::write_atomic(&path, wanted.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args([subcommand, "--locked"]);
+    command
+}
+
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
+
+fn run(mut command: Command) -> ExitCode {
+    match command.status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        Err(error) => fail(&format!("cannot run cargo: {error}")),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a command line talks to a terminal")]
+fn fail(message: &str) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::FAILURE
+}
