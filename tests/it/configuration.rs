@@ -34,15 +34,15 @@ fn unknown_keys() {
 fn wrong_values() {
     refused(&format!("{START}[train]\nseed = \"x\"\n"), &["mlci.toml:8:8", "invalid type: string \"x\""]);
     refused(&format!("{START}[train]\nseed = -1\n"), &["mlci.toml:8"]);
-    refused(&format!("{START}[train]\ntest_fraction = 1.5\n"), &["mlci.toml:8:1", "is 1.5", "such as 0.2"]);
-    refused(&format!("{START}[train]\ntest_fraction = nan\n"), &["mlci.toml:8:1"]);
+    refused(&format!("{START}[train]\ntest_fraction = 1.5\n"), &["mlci.toml:8:17", "is 1.5", "such as 0.2"]);
+    refused(&format!("{START}[train]\ntest_fraction = nan\n"), &["mlci.toml:8:17"]);
     refused(
         &format!("{START}[train]\nalgorithm = \"xgboost\"\n"),
         &["mlci.toml:8", "unknown variant `xgboost`", "ols"],
     );
     refused(&format!("{START}[environment.Staging]\n"), &["`Staging` is not a name"]);
     refused(&format!("{START}[environment.a]\nport = 5000\n[environment.b]\nport = 5000\n"), &["the port 5000"]);
-    refused(&format!("{START}[environment.a]\nport = 0\n"), &["mlci.toml:8:1", "a free port"]);
+    refused(&format!("{START}[environment.a]\nport = 0\n"), &["mlci.toml:8:8", "a free port"]);
     refused(&START.replace("wine\"", "Wine Quality\""), &["mlci.toml:2", "`Wine Quality` is not a model name"]);
 }
 

@@ -13,12 +13,12 @@ use std::{
 use serde_json::Value;
 
 /// The repository.
-pub fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// A static server for images, built once a test run as the image stage builds it.
-pub fn server() -> &'static Path {
+pub(crate) fn server() -> &'static Path {
     static SERVER: OnceLock<PathBuf> = OnceLock::new();
     SERVER.get_or_init(|| {
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
@@ -41,12 +41,12 @@ pub fn server() -> &'static Path {
 }
 
 /// A folder with a configuration. What runs in it is stopped when the test is over, also when it fails.
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
 }
 
 /// What the sample's pipeline is without its own tests and with a server that is there.
-pub fn configuration() -> String {
+pub(crate) fn configuration() -> String {
     format!(
         r#"[project]
 name = "wine"
@@ -78,44 +78,44 @@ allow_dirty = true
 
 impl Project {
     /// The sample's data with [`configuration`].
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&configuration())
     }
 
     /// The sample's data with another configuration.
-    pub fn with(configuration: &str) -> Self {
+    pub(crate) fn with(configuration: &str) -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
         fs::copy(repository().join("tests/data/winequality-red.csv"), project.path("wine.csv")).unwrap();
         project.write("mlci.toml", configuration);
         project
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
     /// Changes the configuration.
-    pub fn configure(&self, from: &str, to: &str) {
+    pub(crate) fn configure(&self, from: &str, to: &str) {
         let old = self.read("mlci.toml");
         assert!(old.contains(from), "{old}");
         self.write("mlci.toml", &old.replace(from, to));
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlci-under-test"));
         command.current_dir(self.root()).args(arguments);
         // Whether the tests themselves run in a CI job must not matter.
@@ -130,26 +130,26 @@ impl Project {
     }
 
     /// Runs a command to its end.
-    pub fn output(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
         self.command(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Runs a command with `--format json` and checks that its last line and its exit code agree.
     #[track_caller]
-    pub fn run(&self, arguments: &[&str]) -> Finished {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         finished(&self.output(&[arguments, &["--format", "json"]].concat()))
     }
 
     /// Runs a command that has to pass.
     #[track_caller]
-    pub fn pass(&self, arguments: &[&str]) -> Finished {
+    pub(crate) fn pass(&self, arguments: &[&str]) -> Finished {
         let finished = self.run(arguments);
         assert_eq!(finished.code, 0, "{arguments:?}: {:#}", finished.value);
         finished
     }
 
     /// Starts `ci --format json`, to be watched and killed.
-    pub fn start(&self, arguments: &[&str]) -> Watched {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Watched {
         let mut command = self.command(&[arguments, &["--format", "json"]].concat());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
@@ -157,7 +157,7 @@ impl Project {
     }
 
     /// All files below a folder, as paths relative to it.
-    pub fn files(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         fn walk(top: &Path, folder: &Path, found: &mut Vec<String>) {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
@@ -183,14 +183,14 @@ impl Drop for Project {
 
 /// The last line of a command, and its exit code.
 #[derive(Debug)]
-pub struct Finished {
-    pub code: i32,
-    pub value: Value,
-    pub lines: Vec<Value>,
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) value: Value,
+    pub(crate) lines: Vec<Value>,
 }
 
 #[track_caller]
-pub fn finished(output: &Output) -> Finished {
+pub(crate) fn finished(output: &Output) -> Finished {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let value = lines.last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr))).clone();
@@ -201,26 +201,26 @@ pub fn finished(output: &Output) -> Finished {
 }
 
 impl Finished {
-    pub fn stage(&self, name: &str) -> &str {
+    pub(crate) fn stage(&self, name: &str) -> &str {
         let stages = self.value["stages"].as_array().unwrap();
         stages.iter().find(|stage| stage["name"] == name).and_then(|stage| stage["status"].as_str()).unwrap_or("absent")
     }
 
-    pub fn environment(&self, name: &str) -> &Value {
+    pub(crate) fn environment(&self, name: &str) -> &Value {
         let environments = self.value["environments"].as_array().unwrap();
         environments.iter().find(|environment| environment["name"] == name).expect("an environment of this name")
     }
 
-    pub fn text(&self, pointer: &str) -> &str {
+    pub(crate) fn text(&self, pointer: &str) -> &str {
         self.value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {:#}", self.value))
     }
 
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.value["model"]["version"].as_u64().unwrap()
     }
 
     /// Message, causes and help, as one text.
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         let error = &self.value["error"];
         let causes = error["causes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let all = error["message"].as_str().into_iter().chain(causes).chain(error["help"].as_str());
@@ -229,14 +229,14 @@ impl Finished {
 }
 
 /// A command that runs, and what it says.
-pub struct Watched {
-    pub child: Child,
+pub(crate) struct Watched {
+    pub(crate) child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Watched {
     /// Reads events until one fits. `None`: the command ended before.
-    pub fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Option<Value> {
+    pub(crate) fn until(&mut self, fits: impl Fn(&Value) -> bool) -> Option<Value> {
         let mut line = String::new();
         loop {
             line.clear();
@@ -250,14 +250,14 @@ impl Watched {
         }
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 }
 
 /// An HTTP exchange on a connection of its own: status, head, body.
-pub fn http(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String, String)> {
+pub(crate) fn http(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String, String)> {
     let mut stream = TcpStream::connect(address.trim_start_matches("http://"))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let length = body.len();
@@ -274,7 +274,7 @@ pub fn http(address: &str, method: &str, path: &str, body: &str) -> std::io::Res
 }
 
 /// A header of a reply's head.
-pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -283,7 +283,7 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 /// Waits for a condition.
 #[track_caller]
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < end, "{what} did not come about");
@@ -292,7 +292,7 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Processes whose executable lies below a folder.
-pub fn processes_in(folder: &Path) -> Vec<u32> {
+pub(crate) fn processes_in(folder: &Path) -> Vec<u32> {
     let folder = fs::canonicalize(folder).unwrap();
     fs::read_dir("/proc")
         .into_iter()

@@ -12,7 +12,7 @@ const CRATES: [(&str, &[&str], &str); 7] = [
     ("mlci-track", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_track::FORMAT_VERSION"),
     ("mlci-artifact", &["hyper", "reqwest", "mlci-model", "mlci-track"], "mlci_artifact::Store::in_memory()"),
     ("mlci-image", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_image::Settings::default()"),
-    ("mlci-serve", &["object_store", "csv", "mlci-train", "mlci-artifact"], "mlci_serve::ServerOptions::default()"),
+    ("mlci-serve", &["object_store", "linfa", "mlci-train", "mlci-artifact"], "mlci_serve::ServerOptions::default()"),
 ];
 
 #[test]

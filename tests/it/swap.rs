@@ -57,6 +57,7 @@ fn keep_alive(address: &str, stop: &AtomicBool, count: &AtomicUsize) -> Result<(
 #[test]
 fn a_swap_under_load_loses_no_request() {
     let project = Project::new();
+    project.configure("max = 0.70", "max = 1.0");
     let first = project.pass(&["ci"]);
     let address = first.text("/environments/0/address").to_owned();
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));

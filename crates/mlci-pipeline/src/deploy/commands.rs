@@ -47,6 +47,7 @@ impl Pipeline {
             }
             let release = self.candidate(name, image)?;
             note(ending, &release, self);
+            self.check_source(name, environment, &release)?;
             let history = self.history(name)?;
             let now = Timestamp::now();
             let by = by.map_or_else(|| self.person(), str::to_owned);

@@ -62,19 +62,24 @@ impl Pipeline {
         self.block_on(self.records().history(name))
     }
 
-    /// What an approval has to cover, and what is missing of it.
-    fn may_deploy(&self, name: &Label, environment: &Environment, release: &Release, history: &History) -> Result<()> {
-        if !environment.takes_dirty() && !release.source.is_clean() {
-            let what = match release.source.commit() {
-                Some(commit) => format!("changes on top of commit {commit} that are not committed"),
-                None => "a folder without a git commit".to_owned(),
-            };
-            return Err(Error::new(
-                Outcome::Refused,
-                format!("`{name}` takes only what a commit holds, and {} was made from {what}", shown(release)),
-            )
-            .help(format!("commit and run ci again, or allow it: [environment.{name}] allow_dirty = true")));
+    /// Refuses a release that is not exactly what a commit holds, where the environment asks for that.
+    fn check_source(&self, name: &Label, environment: &Environment, release: &Release) -> Result<()> {
+        if environment.takes_dirty() || release.source.is_clean() {
+            return Ok(());
         }
+        let what = match release.source.commit() {
+            Some(commit) => format!("changes on top of commit {commit} that are not committed"),
+            None => "a folder without a git commit".to_owned(),
+        };
+        Err(Error::new(
+            Outcome::Refused,
+            format!("`{name}` takes only what a commit holds, and {} was made from {what}", shown(release)),
+        )
+        .help(format!("commit and run ci again, or allow it: [environment.{name}] allow_dirty = true")))
+    }
+
+    fn may_deploy(&self, name: &Label, environment: &Environment, release: &Release, history: &History) -> Result<()> {
+        self.check_source(name, environment, release)?;
         if environment.approval == Approval::Required
             && history.approval(&release.image, &environment.digest(), Timestamp::now()).is_none()
         {
