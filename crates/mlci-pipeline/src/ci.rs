@@ -8,7 +8,7 @@ use mlci_track::Status;
 use crate::{
     config::Approval,
     end::Ending,
-    error::{Outcome, Result},
+    error::{Error, Outcome, Result},
     event::{EnvironmentEnd, EnvironmentStatus, Event, Finished, ImageRef, ModelRef, RunRef, StageStatus},
     pipeline::Pipeline,
     records::Release,
@@ -41,7 +41,7 @@ impl Pipeline {
             if !worked {
                 ending.text = Some("nothing has changed since the last run, so there was nothing to do".to_owned());
             }
-            self.close_run(result.as_ref().err().map(|error| (error.outcome, error.to_string())));
+            self.close_run(result.as_ref().err());
             if worked {
                 match report_data::write(self, ending, result.as_ref().err(), started) {
                     Ok(path) => ending.report = Some(path),
@@ -65,14 +65,15 @@ impl Pipeline {
         })
     }
 
-    fn close_run(&self, failure: Option<(Outcome, String)>) {
+    fn close_run(&self, failure: Option<&Error>) {
         let Some(run) = self.take_run() else { return };
-        let (status, verdict, reason) = match &failure {
-            None => (Status::Finished, Outcome::Pass, None),
-            // The run did what it was meant to; what it made was not wanted.
-            Some((Outcome::Refused, message)) => (Status::Finished, Outcome::Refused, Some(message.as_str())),
-            Some((outcome, message)) => (Status::Failed, *outcome, Some(message.as_str())),
+        let verdict = failure.map_or(Outcome::Pass, |error| error.outcome);
+        let status = match verdict {
+            // A refused run did what it was meant to; what it made was not wanted.
+            Outcome::Pass | Outcome::Refused => Status::Finished,
+            _ => Status::Failed,
         };
+        let reason = failure.map(|error| error.message.as_str());
         if let Err(error) = run.tag("verdict", verdict.as_str()).and_then(|()| run.finish(status, reason)) {
             self.warn(format!("the run {} could not be closed: {error}", run.id()));
         }

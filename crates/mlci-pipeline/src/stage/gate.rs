@@ -43,18 +43,16 @@ pub(crate) fn metric(metric: Metric) -> mlci_train::Metric {
 }
 
 fn options(gate: &Gate, seed: u64) -> GateOptions {
-    let mut options = GateOptions::default();
-    options.limits = gate
-        .limits
-        .iter()
-        .map(|(name, limit)| Limit { metric: metric(*name), min: limit.min, max: limit.max })
-        .collect();
-    options.compare = metric(gate.compare);
-    options.margin = gate.margin;
-    options.confidence = gate.confidence;
-    options.min_rows = gate.min_rows;
-    options.seed = seed;
-    options
+    let limits = gate.limits.iter();
+    GateOptions {
+        limits: limits.map(|(name, limit)| Limit { metric: metric(*name), min: limit.min, max: limit.max }).collect(),
+        compare: metric(gate.compare),
+        margin: gate.margin,
+        confidence: gate.confidence,
+        min_rows: gate.min_rows,
+        seed,
+        ..GateOptions::default()
+    }
 }
 
 impl GateStage<'_> {

@@ -43,7 +43,7 @@ impl Stage for TrackStage<'_> {
         let path = self.pipeline.workdir().model(&self.trained.model);
         let bytes = std::fs::metadata(&path).map_err(mlci_core::FileError::at("read", &path))?.len();
         run.artifact("model.mlci", &self.trained.model, bytes)?;
-        Ok(TrackOutput { run: run.id().clone() })
+        Ok(TrackOutput { run: *run.id() })
     }
 
     fn note(&self, output: &TrackOutput) -> String {

@@ -49,15 +49,16 @@ impl TrainOutput {
     }
 }
 
-pub(crate) fn options(train: &Train) -> TrainOptions {
-    let mut options = TrainOptions::default();
-    options.algorithm = match train.algorithm {
-        Algorithm::Ols => mlci_train::Algorithm::Ols,
-    };
-    options.seed = train.seed;
-    options.test_fraction = train.test_fraction;
-    options.folds = (train.folds > 0).then_some(train.folds);
-    options
+fn options(train: &Train) -> TrainOptions {
+    TrainOptions {
+        algorithm: match train.algorithm {
+            Algorithm::Ols => mlci_train::Algorithm::Ols,
+        },
+        seed: train.seed,
+        test_fraction: train.test_fraction,
+        folds: (train.folds > 0).then_some(train.folds),
+        ..TrainOptions::default()
+    }
 }
 
 impl Stage for TrainStage<'_> {

@@ -1,0 +1,45 @@
+use serde::Serialize;
+
+/// One figure beside another.
+#[derive(Debug, Serialize)]
+pub(crate) struct Case {
+    pub(crate) bench: &'static str,
+    pub(crate) case: &'static str,
+    pub(crate) unit: &'static str,
+    /// The median of the runs.
+    pub(crate) ours: f64,
+    /// The lowest and the highest of the runs.
+    pub(crate) spread: (f64, f64),
+    pub(crate) runs: usize,
+    /// What it is held against; `goal` where that is a number that was set, and not measured.
+    pub(crate) peer: &'static str,
+    pub(crate) theirs: f64,
+    /// Theirs over ours: above 1, ours is better.
+    pub(crate) ratio: f64,
+}
+
+impl Case {
+    pub(crate) fn new(bench: &'static str, case: &'static str, peer: &'static str, theirs: f64, runs: &[f64]) -> Self {
+        let mut sorted = runs.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+        let ours = at(sorted.len() / 2);
+        let spread = (at(0), at(sorted.len().saturating_sub(1)));
+        Self { bench, case, unit: "s", ours, spread, runs: sorted.len(), peer, theirs, ratio: theirs / ours }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{:<14} {:<18} {:>9.2} ms  ({:.2} to {:.2}, {} runs)   {} {:.0} ms   ratio {:.2}",
+            self.bench,
+            self.case,
+            self.ours * 1e3,
+            self.spread.0 * 1e3,
+            self.spread.1 * 1e3,
+            self.runs,
+            self.peer,
+            self.theirs * 1e3,
+            self.ratio
+        )
+    }
+}

@@ -1,0 +1,42 @@
+use std::{fmt::Write as _, fs, path::Path, thread};
+
+use crate::case::Case;
+
+/// Writes `docs/src/benchmarks.md`, with the machine that the figures are from.
+pub(crate) fn write(cases: &[Case]) -> Result<(), String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/benchmarks.md");
+    let mut text = String::from(
+        "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Times are medians of whole processes; a ratio above 1 means \
+         that ours is better. Where the peer is `goal`, the other number was set and not measured.\n\n",
+    );
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "Machine: {cores} cores, {}. The command line is built in the development profile.\n",
+        processor()
+    );
+    text.push_str("| benchmark | case | ours | lowest to highest | runs | beside | theirs | ratio |\n|---|---|---|---|---|---|---|---|\n");
+    for case in cases {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.1} ms | {:.1} to {:.1} ms | {} | {} | {:.0} ms | {:.1} |",
+            case.bench,
+            case.case,
+            case.ours * 1e3,
+            case.spread.0 * 1e3,
+            case.spread.1 * 1e3,
+            case.runs,
+            case.peer,
+            case.theirs * 1e3,
+            case.ratio
+        );
+    }
+    fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn processor() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
