@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use crate::case::Case;
 
+type Bench = fn() -> Result<Vec<Case>, String>;
+
 /// All benchmarks by name.
-const BENCHES: [(&str, fn() -> Result<Vec<Case>, String>); 1] = [("orchestration", orchestration::run)];
+const BENCHES: [(&str, Bench); 1] = [("orchestration", orchestration::run)];
 
 fn main() -> ExitCode {
     match bench(&std::env::args().skip(1).collect::<Vec<_>>()) {
