@@ -6,7 +6,7 @@ use mlci_core::Digest;
 use mlci_track::Status;
 
 use crate::{
-    config::Approval,
+    config::{Approval, Artifact},
     end::Ending,
     error::{Error, Outcome, Result},
     event::{EnvironmentEnd, EnvironmentStatus, Event, Finished, ImageRef, ModelRef, RunRef, StageStatus},
@@ -34,6 +34,12 @@ impl Pipeline {
         self.command("ci", |ending| {
             let started = Instant::now();
             let _lock = self.begin()?;
+            if options.ephemeral && self.config().artifact.store == Artifact::default().store {
+                self.warn(
+                    "this CI job's store ends with its checkout, so the next one finds no champion: keep `.mlci/store` \
+                     between jobs, or name another: [artifact] store",
+                );
+            }
             let mut runner = Runner::new(self, options.selection, false);
             let result = self.stages(&mut runner, ending, options);
             ending.stages = runner.into_ends();

@@ -89,6 +89,7 @@ impl Observer for Human {
             Event::Progress { name, message } if name == "serve" => tell(&format!("serving {message}")),
             Event::Progress { name, message } => self.message(name, message),
             Event::Output { name, line } if self.terminal => self.message(name, line),
+            Event::Output { line, .. } => tell(&format!("     {FAINT}|{FAINT:#} {line}")),
             Event::Warning { message } => {
                 self.clear();
                 tell(&format!("{WAIT}warning{WAIT:#}: {message}"));
@@ -165,6 +166,7 @@ fn environment(end: &EnvironmentEnd) {
         EnvironmentStatus::Waiting | EnvironmentStatus::Down => WAIT,
         _ => FAINT,
     };
+    let pid = end.pid.map(|pid| format!("  process {pid}")).unwrap_or_default();
     let model = match (end.model_version, &end.model_digest) {
         (Some(version), Some(digest)) => format!("version {version} ({})", digest.short()),
         _ => String::new(),
@@ -172,7 +174,7 @@ fn environment(end: &EnvironmentEnd) {
     let address = end.address.as_deref().unwrap_or_default();
     print(
         format!(
-            "  {STRONG}{:<12}{STRONG:#} {style}{:<9}{style:#} {address:<24} {model}",
+            "  {STRONG}{:<12}{STRONG:#} {style}{:<9}{style:#} {address:<24} {model}{pid}",
             end.name,
             end.status.as_str()
         )

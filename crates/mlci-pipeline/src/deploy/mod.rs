@@ -53,9 +53,15 @@ impl Pipeline {
                 environment,
                 layout: self.layout()?.clone(),
                 runtime: self.runtime(),
-                host_server: None,
+                host_server: if cfg!(target_os = "linux") { None } else { Some(self.host_server()?) },
             })),
         }
+    }
+
+    /// Elsewhere than on Linux the image's server cannot run; one built here runs the same model.
+    fn host_server(&self) -> Result<std::path::PathBuf> {
+        self.warn("the image's server does not run on this system: one built for it runs the same model");
+        crate::stage::server::for_host(self)
     }
 
     pub(crate) fn history(&self, name: &Label) -> Result<History> {

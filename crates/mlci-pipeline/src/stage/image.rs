@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use mlci_core::Digest;
 use mlci_image::ImageSpec;
 use serde::{Deserialize, Serialize};
@@ -13,6 +11,8 @@ pub(crate) struct ImageStage<'p> {
     pub(crate) server: Server,
     pub(crate) model: Digest,
     pub(crate) version: u64,
+    /// Build the server anew.
+    pub(crate) again: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl ImageOutput {
 
 impl<'p> ImageStage<'p> {
     pub(crate) fn new(pipeline: &'p Pipeline, model: Digest, version: u64, again: bool) -> Result<Self> {
-        Ok(Self { pipeline, server: super::server::find(pipeline, again)?, model, version })
+        Ok(Self { pipeline, server: Server::find(pipeline)?, model, version, again })
     }
 
     fn tag(&self) -> String {
@@ -52,7 +52,7 @@ impl Stage for ImageStage<'_> {
 
     fn inputs(&self) -> Result<Digest> {
         Ok(Digest::builder()
-            .part(self.server.digest.as_bytes())
+            .part(self.server.key.as_bytes())
             .part(self.model.as_bytes())
             .part(canonical(&self.pipeline.config().image).as_bytes())
             .part(self.tag())
@@ -67,11 +67,12 @@ impl Stage for ImageStage<'_> {
     fn work(&self) -> Result<ImageOutput> {
         let config = self.pipeline.config();
         let layout = self.pipeline.layout()?;
-        let model: PathBuf = self.pipeline.workdir().model(&self.model);
+        let server = self.server.binary(self.pipeline, self.again)?;
+        let model = self.pipeline.workdir().model(&self.model);
         let image = {
-            let mut spec = ImageSpec::new(&self.server.path, &model);
+            let mut spec = ImageSpec::new(&server, model);
             spec.settings.port = config.image.port;
-            spec.settings.architecture = mlci_image::Architecture::of_static(&self.server.path)?;
+            spec.settings.architecture = mlci_image::Architecture::of_static(&server)?;
             layout.build(&spec)?
         };
         let tag = self.tag();

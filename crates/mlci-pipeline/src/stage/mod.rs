@@ -4,7 +4,7 @@ mod data;
 mod gate;
 mod image;
 mod publish;
-mod server;
+pub(crate) mod server;
 mod step;
 mod track;
 mod train;

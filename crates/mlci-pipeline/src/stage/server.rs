@@ -20,24 +20,54 @@ use crate::{
 const PACKAGE: &str = "mlci-serve";
 const TWO_WAYS: &str = "either name a static Linux server, [image] server = \"PATH\", or run this on Linux with a C library to link statically (Debian: libc6-dev, Fedora: glibc-static)";
 
-/// A server binary, ready to go into an image.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Where the server comes from. What decides its bytes is known before it is built.
 pub(crate) struct Server {
-    pub(crate) path: PathBuf,
-    pub(crate) digest: Digest,
+    /// The digest of the binary where it is there, else of all that it is built from.
+    pub(crate) key: Digest,
+    origin: Origin,
 }
 
-/// The server that the image takes: its digest is known without building where nothing has changed.
-pub(crate) fn find(pipeline: &Pipeline, again: bool) -> Result<Server> {
-    if let Some(named) = &pipeline.config().image.server {
-        let path = pipeline.resolve(named);
-        let (digest, _) = digest_file(&path)
-            .map_err(|error| Error::from(error).help("[image] server names a file that cannot be read"))?;
-        return Ok(Server { path, digest });
+enum Origin {
+    /// A file that is there.
+    Ready(PathBuf),
+    /// A workspace that builds it.
+    Workspace(Workspace),
+}
+
+impl Server {
+    /// Finds the server, and builds nothing.
+    pub(crate) fn find(pipeline: &Pipeline) -> Result<Self> {
+        if let Some(named) = &pipeline.config().image.server {
+            let path = pipeline.resolve(named);
+            let (key, _) = digest_file(&path)
+                .map_err(|error| Error::from(error).help("[image] server names a file that cannot be read"))?;
+            return Ok(Self { key, origin: Origin::Ready(path) });
+        }
+        match Workspace::find(pipeline)? {
+            Some(workspace) => {
+                Ok(Self { key: workspace.key(&Build::image(&workspace)?)?, origin: Origin::Workspace(workspace) })
+            }
+            None => beside(),
+        }
     }
+
+    /// The binary itself, built if it has to be.
+    pub(crate) fn binary(&self, pipeline: &Pipeline, again: bool) -> Result<PathBuf> {
+        match &self.origin {
+            Origin::Ready(path) => Ok(path.clone()),
+            Origin::Workspace(workspace) => workspace.binary(pipeline, &Build::image(workspace)?, "image", again),
+        }
+    }
+}
+
+/// A server that runs on this system where the image's does not. Elsewhere than on Linux, `process` runs it.
+pub(crate) fn for_host(pipeline: &Pipeline) -> Result<PathBuf> {
     match Workspace::find(pipeline)? {
-        Some(workspace) => workspace.server(pipeline, again),
-        None => beside(),
+        Some(workspace) => workspace.binary(pipeline, &Build::host(), "deploy", false),
+        None => match beside()?.origin {
+            Origin::Ready(path) => Ok(path),
+            Origin::Workspace(_) => Err(Error::fail("there is no server for this system").help(TWO_WAYS)),
+        },
     }
 }
 
@@ -46,9 +76,40 @@ fn beside() -> Result<Server> {
     let own = env::current_exe().context(|| "mlci does not know its own path".to_owned())?;
     let path = own.with_file_name(PACKAGE);
     match digest_file(&path) {
-        Ok((digest, _)) => Ok(Server { path, digest }),
-        Err(_) => Err(Error::fail(format!("there is no server to put into the image: no `{}`, and no Cargo workspace here that has the package {PACKAGE}", path.display()))
-            .help(TWO_WAYS)),
+        Ok((key, _)) => Ok(Server { key, origin: Origin::Ready(path) }),
+        Err(_) => Err(Error::fail(format!(
+            "there is no server to put into the image: no `{}`, and no Cargo workspace here that has the package {PACKAGE}",
+            path.display()
+        ))
+        .help(TWO_WAYS)),
+    }
+}
+
+/// How a workspace builds the server.
+struct Build {
+    /// The target triple; absent for the host's own.
+    target: Option<String>,
+    /// `RUSTFLAGS`; absent for the user's own.
+    flags: Option<String>,
+}
+
+impl Build {
+    /// Static, for a container, and without this machine's paths in it.
+    fn image(workspace: &Workspace) -> Result<Self> {
+        if !cfg!(target_os = "linux") {
+            return Err(Error::fail("a server for Linux cannot be built on this system").help(TWO_WAYS));
+        }
+        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+        let home = home.map(|home| format!(" --remap-path-prefix={}=/cargo", home.display())).unwrap_or_default();
+        let flags =
+            format!("-C target-feature=+crt-static --remap-path-prefix={}=/source{home}", workspace.root.display());
+        // Without an explicit target the flags would reach procedural macros, which cannot be static.
+        Ok(Self { target: Some(format!("{}-unknown-linux-gnu", env::consts::ARCH)), flags: Some(flags) })
+    }
+
+    fn host() -> Self {
+        Self { target: None, flags: None }
     }
 }
 
@@ -59,7 +120,7 @@ struct Workspace {
     folders: BTreeSet<PathBuf>,
 }
 
-/// What a build came to, by the digest of what it was made from.
+/// What Cargo said of a workspace, kept for the same lock file.
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     root: PathBuf,
@@ -92,8 +153,11 @@ impl Workspace {
     }
 
     /// The digest of all that decides the bytes of the server.
-    fn key(&self, target: &str, flags: &str) -> Result<Digest> {
-        let mut digest = Digest::builder().part(target).part(flags).part(rustc_version()?);
+    fn key(&self, build: &Build) -> Result<Digest> {
+        let mut digest = Digest::builder()
+            .part(build.target.as_deref().unwrap_or_default())
+            .part(build.flags.as_deref().unwrap_or_default())
+            .part(rustc_version()?);
         for file in ["Cargo.lock", "Cargo.toml"] {
             digest.add(&fs::read(self.root.join(file)).unwrap_or_default());
         }
@@ -103,54 +167,47 @@ impl Workspace {
         Ok(digest.finish())
     }
 
-    fn server(&self, pipeline: &Pipeline, again: bool) -> Result<Server> {
-        if !cfg!(target_os = "linux") {
-            return Err(Error::fail("a server for Linux cannot be built on this system").help(TWO_WAYS));
-        }
-        let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-        let flags = self.flags();
-        let key = self.key(&target, &flags)?;
-        let kept = pipeline.workdir().cache().join("server").join(key.hex());
+    fn binary(&self, pipeline: &Pipeline, build: &Build, stage: &str, again: bool) -> Result<PathBuf> {
+        let kept = pipeline.workdir().cache().join("server").join(self.key(build)?.hex());
         let path = kept.join(PACKAGE);
         let note = kept.join("digest");
-        let known = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok());
-        if let (Some(digest), false) = (known, again)
-            && path.is_file()
-        {
-            return Ok(Server { path, digest });
+        if !again && let Ok(text) = fs::read_to_string(&note) {
+            let whole = digest_file(&path).is_ok_and(|(digest, _)| text.trim().parse() == Ok(digest));
+            if whole {
+                return Ok(path);
+            }
         }
+        let target = build.target.as_deref().unwrap_or(env::consts::OS);
         pipeline.event(&Event::Progress {
-            name: "image".to_owned(),
-            message: format!("building {PACKAGE} as a static binary for {target}"),
+            name: stage.to_owned(),
+            message: format!("building {PACKAGE} for {target}; this is done once for the same sources"),
         });
-        let built = self.build(pipeline, &target, &flags)?;
+        let built = self.build(pipeline, build, stage)?;
         let bytes = fs::read(&built).map_err(FileError::at("read", &built))?;
         write_atomic(&path, &bytes)?;
         make_executable(&path)?;
-        let digest = Digest::of(&bytes);
         // Written last: its presence says that the binary is whole.
-        write_atomic(&note, digest.to_string().as_bytes())?;
-        Ok(Server { path, digest })
+        write_atomic(&note, Digest::of(&bytes).to_string().as_bytes())?;
+        Ok(path)
     }
 
-    fn build(&self, pipeline: &Pipeline, target: &str, flags: &str) -> Result<PathBuf> {
+    fn build(&self, pipeline: &Pipeline, build: &Build, stage: &str) -> Result<PathBuf> {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root);
-        command.args(["build", "--release", "--locked", "--package", PACKAGE, "--bin", PACKAGE, "--target", target]);
-        command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
-        let log = pipeline.workdir().log("image");
-        command::run(command, "image", &log, pipeline.observer())
-            .map_err(|error| if error.help.is_some() { error } else { error.help(TWO_WAYS) })?;
-        Ok(target_folder(&self.root)?.join(target).join("release").join(PACKAGE))
-    }
-
-    /// Static, and without this machine's paths in it.
-    fn flags(&self) -> String {
-        let home = env::var_os("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
-        let home = home.map(|home| format!(" --remap-path-prefix={}=/cargo", home.display())).unwrap_or_default();
-        format!("-C target-feature=+crt-static --remap-path-prefix={}=/source{home}", self.root.display())
+        command.args(["build", "--release", "--locked", "--package", PACKAGE, "--bin", PACKAGE]);
+        if let Some(target) = &build.target {
+            command.args(["--target", target]);
+        }
+        if let Some(flags) = &build.flags {
+            command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
+        }
+        command::run(command, stage, &pipeline.workdir().log(stage), pipeline.observer()).map_err(|error| {
+            let log = error.help.clone().unwrap_or_default();
+            error.help(format!("{log}; {TWO_WAYS}"))
+        })?;
+        let mut folder = target_folder(&self.root)?;
+        folder.extend(&build.target);
+        Ok(folder.join("release").join(PACKAGE))
     }
 }
 

@@ -33,9 +33,11 @@ impl Stage for TrackStage<'_> {
             .finish())
     }
 
-    /// A run that was cut short after this stage says so in its log; what follows then belongs to a new run.
+    /// A run that was cut short after this stage says so in its log; what follows then belongs to a new run. So does
+    /// everything where a stage before this one had work to do.
     fn holds(&self, output: &TrackOutput) -> Result<bool> {
-        Ok(self.pipeline.runs().read(&output.run).is_ok_and(|run| matches!(run.status, Status::Finished)))
+        Ok(self.pipeline.open_run().is_none()
+            && self.pipeline.runs().read(&output.run).is_ok_and(|run| matches!(run.status, Status::Finished)))
     }
 
     fn work(&self) -> Result<TrackOutput> {
