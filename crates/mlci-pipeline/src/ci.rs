@@ -107,13 +107,14 @@ impl Pipeline {
         }
 
         // A model is not compared with itself: what it passed once, it passed.
-        let champion = self.champion()?.filter(|version| version.model != trained.model);
-        let gate_stage =
-            GateStage { pipeline: self, trained: &trained, champion: champion.as_ref(), data: data.digest };
+        let champion = self.champion()?;
+        let reigns = champion.as_ref().is_some_and(|version| version.model == trained.model);
+        let champion = champion.as_ref().filter(|_| !reigns);
+        let gate_stage = GateStage { pipeline: self, trained: &trained, champion, reigns, data: data.digest };
         let log_training = || self.log_training(&data, &trained);
         let gate = runner.run(&gate_stage, log_training);
         self.note_run(ending);
-        let Some(gate) = gate? else { return Ok(()) };
+        let Some(gate) = gate?.map(|gate| gate_stage.explain(gate)) else { return Ok(()) };
         self.seen_gate(&gate);
 
         let track = TrackStage { pipeline: self, trained: &trained, gate: &gate };

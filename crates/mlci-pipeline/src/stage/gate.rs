@@ -15,7 +15,10 @@ use crate::{
 pub(crate) struct GateStage<'p> {
     pub(crate) pipeline: &'p Pipeline,
     pub(crate) trained: &'p TrainOutput,
+    /// The champion, where that is another model.
     pub(crate) champion: Option<&'p Version>,
+    /// Whether this model is the champion itself.
+    pub(crate) reigns: bool,
     pub(crate) data: Digest,
 }
 
@@ -68,6 +71,16 @@ impl GateStage<'_> {
             format!("the champion {}@{} cannot be evaluated on this data", config.project.name, version.number)
         })?;
         Ok(Some(Champion { version: version.number, model: version.model, evaluation }))
+    }
+
+    /// Says why there was no comparison, where the reason is not that there is no champion. What is in the journal does
+    /// not know: the same model passed before it was one.
+    pub(crate) fn explain(&self, mut output: GateOutput) -> GateOutput {
+        if self.reigns {
+            let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
+            champion.for_each(|check| "not applicable: this model is the champion".clone_into(&mut check.explanation));
+        }
+        output
     }
 
     /// Compares, whatever comes of it.
@@ -131,6 +144,7 @@ impl Stage for GateStage<'_> {
         let applied = output.report.checks.iter().filter(|check| check.verdict.is_some()).count();
         let against = match &output.champion {
             Some(champion) => format!("champion: version {}", champion.version),
+            None if self.reigns => "this model is the champion".to_owned(),
             None => "no champion yet".to_owned(),
         };
         format!("{applied} checks {}, {against}", output.report.verdict)

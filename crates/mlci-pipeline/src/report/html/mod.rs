@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::parts::{Section, icon, name, prose};
 use super::{
     Report,
-    text::{NAME, clip, count, seconds, sentence, short, time},
+    text::{NAME, clip, count, seconds, sentence, time},
     view,
 };
 
@@ -114,7 +114,7 @@ fn facts(report: &Report) -> Markup {
                 }
             }
             @if let Some(commit) = report.lineage.iter().find(|link| link.kind == "commit") {
-                div { dt { "Commit" } dd { code { (short(&commit.value).map_or_else(|| clip(&commit.value, 24), str::to_owned)) } } }
+                div { dt { "Commit" } dd { code { (short_commit(&commit.value)) } } }
             }
             div { dt { "Took" } dd { (seconds(report.seconds)) } }
             @for environment in report.environments.iter().take(3) {
@@ -126,5 +126,13 @@ fn facts(report: &Report) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The beginning of a commit's id, and whether anything stands on top of it.
+fn short_commit(commit: &str) -> String {
+    match commit.split_once('+') {
+        Some((commit, _)) => format!("{} + changes", clip(commit, 12).trim_end_matches('…')),
+        None => clip(commit, 12).trim_end_matches('…').to_owned(),
     }
 }
