@@ -142,3 +142,71 @@ fn after_clean_the_same_comes_out() {
     assert_eq!(again.version(), 1);
     assert_eq!(again.stage("deploy"), "cached");
 }
+
+/// Once it is the champion, the model is not gated again, and its report stays.
+#[test]
+fn a_model_that_becomes_the_champion_changes_nothing() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    project.pass(&["approve", "production"]);
+    project.pass(&["deploy", "production"]);
+    let again = project.pass(&["ci"]);
+    assert_eq!((again.stage("gate"), again.stage("track"), again.stage("deploy")), ("cached", "cached", "cached"));
+    assert_eq!(again.environment("production")["status"], "verified");
+    assert_eq!(project.pass(&["runs"]).value["result"].as_array().unwrap().len(), 1);
+}
+
+/// A layer that is gone is made again, and the tag names what the last line names.
+#[test]
+fn an_image_that_is_not_whole_is_made_again() {
+    let project = Project::new();
+    let first = project.pass(&["ci", "--stage", "..image"]);
+    let layers = project.files(".mlci/images/blobs/sha256");
+    let largest = layers.iter().max_by_key(|file| {
+        fs::metadata(project.path(".mlci/images/blobs/sha256").join(file)).map_or(0, |metadata| metadata.len())
+    });
+    fs::remove_file(project.path(".mlci/images/blobs/sha256").join(largest.unwrap())).unwrap();
+    let again = project.pass(&["ci", "--stage", "..image"]);
+    assert_eq!((again.stage("image"), again.text("/image/digest")), ("done", first.text("/image/digest")));
+}
+
+/// Steps are not passed over by asking for what comes after them.
+#[test]
+fn a_failing_test_is_not_passed_over() {
+    let project = Project::new();
+    let old = project.read("mlci.toml");
+    project.write("mlci.toml", &(old + "\n[test]\ncommand = [\"false\"]\ninputs = []\n"));
+    assert_eq!(project.run(&["ci"]).stage("test"), "failed");
+    let after = project.run(&["ci", "--stage", "gate.."]);
+    assert_eq!(after.code, 2, "{:#}", after.value);
+    assert!(after.error().contains("`test` has not been run"), "{}", after.error());
+}
+
+/// A misspelt input would let a step never run again.
+#[test]
+fn inputs_that_do_not_exist() {
+    let project = Project::new();
+    let old = project.read("mlci.toml");
+    project.write("mlci.toml", &(old + "\n[check]\ncommand = [\"true\"]\ninputs = [\"scr\"]\n"));
+    let refused = project.run(&["ci"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.error().contains("[check] inputs names `scr`"), "{}", refused.error());
+}
+
+/// The values of variables reach neither the terminal nor the report nor a log.
+#[test]
+fn secrets_are_not_shown() {
+    let project = Project::new();
+    let old = project.read("mlci.toml");
+    let step = "\n[test]\ncommand = [\"echo\", \"--token\", \"${TOKEN_OF_OURS}\"]\ninputs = []\n";
+    project.write("mlci.toml", &(old + step));
+    let output = project.command(&["ci", "--format", "json"]).env("TOKEN_OF_OURS", "hunter-2-hunter").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("${TOKEN_OF_OURS}") && !said.contains("hunter-2"), "{said}");
+    for file in project.files(".mlci") {
+        // A socket cannot be read.
+        let Ok(bytes) = fs::read(project.path(".mlci").join(&file)) else { continue };
+        assert!(!bytes.windows(8).any(|window| window == b"hunter-2"), "{file}");
+    }
+}

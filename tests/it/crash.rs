@@ -17,7 +17,7 @@ fn check_converged(project: &Project, expected: &(String, String), killed: &str)
     let left: Vec<&String> = files.iter().filter(|file| file.contains(".tmp") || file.contains('#')).collect();
     assert!(left.is_empty(), "killed {killed}: {left:?}");
     assert_eq!(processes_in(project.root()).len(), 1, "{killed}");
-    let instances = std::fs::read_dir(project.path(".mlci/environments/staging/instances")).unwrap().count();
+    let instances = std::fs::read_dir(project.path(".mlci/environments/wine/staging/instances")).unwrap().count();
     assert_eq!(instances, 1, "{killed}");
     for run in project.pass(&["runs"]).value["result"].as_array().unwrap() {
         assert!(matches!(run["status"].as_str(), Some("finished" | "failed")), "{killed}: {run:#}");

@@ -138,24 +138,38 @@ fn three_releases_back_to_the_first() {
     assert_eq!(project.pass(&["rollback", "staging", "--to", "wine@3"]).version(), 3);
 }
 
-/// A server that crashes at its start; what served before still does.
+/// A static program that passes the smoke test and does nothing else.
+fn no_server(folder: &std::path::Path) {
+    let source = folder.join("no_server.rs");
+    let text = r#"fn main() { if !std::env::args().any(|a| a == "--check") { eprintln!("out of beans"); std::process::exit(7) } }"#;
+    fs::write(&source, text).unwrap();
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut rustc = std::process::Command::new("rustc");
+    rustc.args(["-C", "target-feature=+crt-static", "-C", "strip=symbols", "--target", &target, "-o"]);
+    assert!(rustc.arg(folder.join("broken")).arg(&source).status().unwrap().success());
+}
+
+/// A server that ends at its start; what served before still does.
 #[test]
 fn a_release_that_fails_is_rolled_back() {
     let project = Project::new();
     let first = project.pass(&["ci"]);
-    let mut bytes = fs::read(crate::project::server()).unwrap();
-    // The address of its first instruction (ELF-64, `e_entry`), which is none of its own any more.
-    bytes[24..32].copy_from_slice(&8_u64.to_le_bytes());
-    fs::write(project.path("broken"), bytes).unwrap();
+    no_server(project.root());
     let line = project.read("mlci.toml").lines().find(|line| line.starts_with("server")).unwrap().to_owned();
     project.configure(&line, "server = \"broken\"");
     let failed = project.run(&["ci"]);
     assert_eq!((failed.code, failed.value["verdict"].as_str()), (4, Some("rolled_back")), "{:#}", failed.value);
-    assert!(failed.error().contains("ended before it was ready"), "{}", failed.error());
+    for says in ["ended before it was ready", "out of beans", "what served before still does"] {
+        assert!(failed.error().contains(says), "{}", failed.error());
+    }
     assert_eq!(running(&project, "staging").0, model(&first));
     assert_eq!(processes_in(project.root()).len(), 1);
-    // It is not tried again by itself.
-    assert_eq!(project.pass(&["ci"]).environment("staging")["status"], "rejected");
+    // It is not tried again by itself, and stays a failure until it is mended.
+    let again = project.run(&["ci"]);
+    assert_eq!((again.code, again.environment("staging")["status"].as_str()), (4, Some("failed")));
+    assert!(again.error().contains("failed in `staging` before"), "{}", again.error());
+    project.configure("server = \"broken\"", &line);
+    assert_eq!(project.pass(&["ci"]).environment("staging")["status"], "verified");
 }
 
 #[test]
@@ -172,7 +186,122 @@ fn restart_logs_and_down() {
     project.pass(&["down", "staging"]);
     eventually("the end of the server", || processes_in(project.root()).is_empty());
     assert_eq!(project.pass(&["status"]).environment("staging")["status"], "down");
-    assert_eq!(project.files(".mlci/environments/staging/instances"), [""; 0]);
+    assert_eq!(project.files(".mlci/environments/wine/staging/instances"), [""; 0]);
     // Down twice is no mistake.
     project.pass(&["down", "--all"]);
+}
+
+/// Staging's rejection holds for production too.
+#[test]
+fn what_staging_rejected_goes_nowhere() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    project.configure(OTHER_MODEL.0, OTHER_MODEL.1);
+    project.pass(&["ci"]);
+    project.pass(&["rollback", "staging", "--reason", "bad"]);
+    for command in ["approve", "deploy"] {
+        let refused = project.run(&[command, "production", "--release", "2"]);
+        assert_eq!(refused.code, 3, "{command}");
+        assert!(refused.error().contains("was rejected in `staging`: bad"), "{}", refused.error());
+    }
+}
+
+/// A restart brings nothing that was not approved.
+#[test]
+fn a_restart_is_no_deployment() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    project.pass(&["approve", "production"]);
+    let deployed = project.pass(&["deploy", "production"]);
+    project.configure("approval = \"required\"", "approval = \"required\"\nready_seconds = 11");
+    let refused = project.run(&["restart", "production"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.error().contains("has changed since it was deployed"), "{}", refused.error());
+    let status = project.pass(&["status", "production"]);
+    assert_eq!(status.environment("production")["pid"], deployed.environment("production")["pid"]);
+}
+
+/// Two pipelines in one folder, each with a staging of its own.
+#[test]
+fn two_configurations_in_one_folder() {
+    let project = Project::new();
+    let first = project.pass(&["ci"]);
+    let other =
+        project.read("mlci.toml").replace("name = \"wine\"", "name = \"other\"").replace("seed = 42", "seed = 43");
+    project.write("other.toml", &other);
+    let second = project.pass(&["ci", "--config", "other.toml"]);
+    assert_ne!(first.text("/environments/0/address"), second.text("/environments/0/address"));
+    assert_eq!(running(&project, "staging").0, model(&first));
+    assert_eq!(project.pass(&["ci"]).stage("deploy"), "cached");
+    project.pass(&["down", "--all", "--config", "other.toml"]);
+    assert_eq!(running(&project, "staging").0, model(&first));
+}
+
+/// An environment that was renamed still has its server, and `down` ends it.
+#[test]
+fn an_environment_that_was_renamed() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    project.configure("[environment.staging]", "[environment.test]");
+    project.pass(&["down", "--all"]);
+    eventually("the end of the server", || processes_in(project.root()).is_empty());
+}
+
+/// A commit after the build is where the image is from, once the same image was built from it.
+#[test]
+fn a_commit_makes_a_release_clean() {
+    let project = Project::new();
+    project.configure("allow_dirty = true\n", "");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"];
+        let mut command = std::process::Command::new("git");
+        let output = command.current_dir(project.root()).args(identity).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "first"]);
+    project.write("notes", "not committed");
+    project.pass(&["ci"]);
+    assert_eq!(project.run(&["approve", "production"]).code, 3);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "second"]);
+    assert_eq!(project.pass(&["ci"]).stage("image"), "cached");
+    project.pass(&["approve", "production"]);
+    project.pass(&["deploy", "production"]);
+}
+
+/// A server that answers nobody is replaced, on its own port.
+#[test]
+fn a_server_that_hangs_is_replaced() {
+    let project = Project::new();
+    let first = project.pass(&["ci"]);
+    let pid = first.environment("staging")["pid"].as_u64().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    let second = project.pass(&["ci"]);
+    assert_eq!(second.stage("deploy"), "done");
+    assert_eq!(first.text("/environments/0/address"), second.text("/environments/0/address"));
+    assert_eq!(processes_in(project.root()).len(), 1);
+}
+
+/// A deployment that was cut short between the two: both answer, which no status calls verified, and the next command
+/// that works clears up.
+#[test]
+fn a_second_server_on_the_port_is_seen_and_cleared_away() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    let instances = project.path(".mlci/environments/wine/staging/instances");
+    let current = fs::read_to_string(project.path(".mlci/environments/wine/staging/current")).unwrap();
+    // As it is after a kill: the new one serves, and the old one is still the current one.
+    project.configure(OTHER_MODEL.0, OTHER_MODEL.1);
+    let mut ci = project.start(&["ci"]);
+    assert!(ci.until(|event| event["message"].as_str().is_some_and(|text| text.contains("started on"))).is_some());
+    ci.kill();
+    assert_eq!(fs::read_to_string(project.path(".mlci/environments/wine/staging/current")).unwrap(), current);
+    if fs::read_dir(&instances).unwrap().count() > 1 {
+        assert_eq!(project.pass(&["status"]).environment("staging")["status"], "drifted");
+    }
+    project.configure(OTHER_MODEL.1, OTHER_MODEL.0);
+    project.pass(&["ci"]);
+    assert_eq!(processes_in(project.root()).len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mlci_core::Digest;
+use mlci_core::{Digest, Label};
 use mlci_track::Status;
 
 use crate::{
@@ -43,6 +43,9 @@ impl Pipeline {
             let mut runner = Runner::new(self, options.selection, false);
             let result = self.stages(&mut runner, ending, options);
             ending.stages = runner.into_ends();
+            if ending.run.is_none() {
+                self.note_run(ending);
+            }
             let worked = ending.stages.iter().any(|end| matches!(end.status, StageStatus::Done | StageStatus::Failed));
             if !worked {
                 ending.text = Some("nothing has changed since the last run, so there was nothing to do".to_owned());
@@ -67,6 +70,11 @@ impl Pipeline {
             let mut runner = Runner::new(self, selection, true);
             let result = self.stages(&mut runner, ending, &CiOptions { selection, ephemeral: false });
             ending.stages = runner.into_ends();
+            if ending.environments.is_empty() {
+                for name in self.config().environment.keys() {
+                    ending.environments.push(self.environment_status(name)?);
+                }
+            }
             result
         })
     }
@@ -93,7 +101,7 @@ impl Pipeline {
             }
         }
         let open_run = || self.run().map(drop);
-        let Some(data) = runner.run(&DataStage { pipeline: self }, open_run)? else { return Ok(()) };
+        let Some(data) = runner.run(&DataStage::new(self), open_run)? else { return Ok(()) };
         self.know(|known| known.data = Some(data.clone()));
 
         let Some(trained) = runner.run(&TrainStage { pipeline: self, data: &data }, open_run)? else { return Ok(()) };
@@ -115,6 +123,9 @@ impl Pipeline {
         let gate = runner.run(&gate_stage, log_training);
         self.note_run(ending);
         let Some(gate) = gate?.map(|gate| gate_stage.explain(gate)) else { return Ok(()) };
+        if !runner.is_plan() {
+            gate_stage.remember(&gate)?;
+        }
         self.seen_gate(&gate);
 
         let track = TrackStage { pipeline: self, trained: &trained, gate: &gate };
@@ -172,10 +183,6 @@ impl Pipeline {
             }
             return Ok(true);
         }
-        // What lies before the stages that were asked for is not asked whether it still holds.
-        if !runner.reaches(name) && runner.is_past(name) {
-            return Ok(true);
-        }
         Ok(runner.run(&StepStage { pipeline: self, name, step, model }, || Ok(()))?.is_some())
     }
 
@@ -212,11 +219,17 @@ impl Pipeline {
         }
     }
 
-    /// Records what an image was made of, unless the last record says the same.
+    /// Records what an image was made of, unless that is known. Of changes that are not committed, each state would be
+    /// a new one; the first is enough.
     fn record_build(&self, release: &Release) -> Result<()> {
         let builds = self.records().builds()?;
-        let last = self.block_on(builds.last())?;
-        if last.is_none_or(|last| last.body.image != release.image || last.body.source != release.source) {
+        let known = match self.block_on(builds.last())?.map(|last| last.body) {
+            Some(last) if last.image == release.image && last.run == release.run => {
+                last.source == release.source || !release.source.is_clean()
+            }
+            _ => false,
+        };
+        if !known {
             self.block_on(builds.append(release, &[release.model]))?;
         }
         Ok(())
@@ -244,12 +257,14 @@ impl Pipeline {
             return Ok(());
         }
         let (mut worked, mut open) = (false, true);
+        let mut deployed = Vec::new();
+        let mut failure = None;
         for (name, environment) in environments {
             if !open {
                 ending.environments.push(self.environment_status(name)?);
                 continue;
             }
-            match self.deploy_to(
+            let result = self.deploy_to(
                 name,
                 release,
                 crate::deploy::Asked::ByPipeline { ephemeral: options.ephemeral },
@@ -258,8 +273,10 @@ impl Pipeline {
                         self.event(&Event::StageStarted { name: "deploy".to_owned() });
                     }
                     worked = true;
+                    deployed.push(name);
                 },
-            ) {
+            );
+            match result {
                 Ok(end) => {
                     open = end.status == EnvironmentStatus::Verified;
                     if open && environment.approval == Approval::None {
@@ -268,18 +285,24 @@ impl Pipeline {
                     ending.environments.push(end);
                 }
                 Err(error) => {
-                    ending.environments.push(EnvironmentEnd::named(
-                        name,
-                        EnvironmentStatus::Failed,
-                        error.message.clone(),
-                    ));
-                    runner.end("deploy", StageStatus::Failed, started, error.message.clone());
-                    return Err(error);
+                    // What served before still does, and is shown where it can be told.
+                    let mut end = self
+                        .environment_status(name)
+                        .unwrap_or_else(|_| EnvironmentEnd::named(name, EnvironmentStatus::Failed, ""));
+                    end.status = EnvironmentStatus::Failed;
+                    end.note.clone_from(&error.message);
+                    ending.environments.push(end);
+                    failure = Some(error);
+                    open = false;
                 }
             }
         }
         if options.ephemeral {
-            self.stop_after_job(ending)?;
+            self.stop_after_job(ending, &deployed)?;
+        }
+        if let Some(error) = failure {
+            runner.end("deploy", StageStatus::Failed, started, error.message.clone());
+            return Err(error);
         }
         let note = ending
             .environments
@@ -296,13 +319,14 @@ impl Pipeline {
         Ok(())
     }
 
-    /// In a CI job nobody would ever stop the processes.
-    fn stop_after_job(&self, ending: &mut Ending) -> Result<()> {
-        for end in &mut ending.environments {
-            let Ok(name) = end.name.parse() else { continue };
-            if self.target(&name)?.stop()? {
+    /// In a CI job nobody would ever stop what it started.
+    fn stop_after_job(&self, ending: &mut Ending, deployed: &[&Label]) -> Result<()> {
+        for name in deployed {
+            let stopped = self.target(name)?.stop()?;
+            let end = ending.environments.iter_mut().find(|end| end.name == name.as_str());
+            if let Some(end) = end.filter(|_| stopped) {
                 end.note = "stopped at the end of this CI job".to_owned();
-                end.pid = None;
+                (end.pid, end.address) = (None, None);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use mlci_core::FileError;
 use crate::{event::Finished, pipeline::Pipeline};
 
 impl Pipeline {
-    /// Removes what can be made again: journal, caches, logs of stages, models that are in the store, images that no
+    /// Removes what can be made again: journal, caches, logs of stages, model files, images that no
     /// environment serves or could go back to, and blobs that nothing refers to. Versions, runs, approvals and releases stay.
     pub fn clean(&self) -> Finished {
         self.command("clean", |ending| {
@@ -18,6 +18,11 @@ impl Pipeline {
             }
             let last = self.block_on(self.records().builds()?.last())?;
             keep.extend(last.map(|build| build.body.image));
+            // A layout may be shared: images of other projects' models are theirs to remove.
+            let versions = self.block_on(self.store().versions(&self.config().project.name))?;
+            let images = self.layout()?.images()?.into_iter();
+            let foreign = images.filter(|image| !versions.iter().any(|version| version.model == image.model));
+            keep.extend(foreign.map(|image| image.digest));
             let pruned = self.layout()?.prune(&keep)?;
             let garbage = self.block_on(self.store().collect_garbage(GarbageOptions {
                 grace: Duration::from_secs(24 * 3600),

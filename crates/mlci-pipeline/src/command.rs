@@ -1,30 +1,35 @@
 //! Programs that stages run. What they print goes to a log file and to the observer, never to standard output.
 
 use std::{
+    collections::VecDeque,
     fs::{self, File},
     io::{BufRead as _, BufReader, Read, Write as _},
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
+    time::Duration,
 };
 
 use mlci_core::FileError;
 
 use crate::{
     error::{Error, Result},
-    event::{Event, Observer},
+    event::Event,
+    pipeline::Pipeline,
 };
 
 /// How many of its last lines an error shows.
 const LAST_LINES: usize = 20;
+/// How long the end of a program's output is waited for once it is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs a program to its end. Its lines go to `log` and, as events of the stage, to the observer.
 ///
 /// # Errors
 /// When it cannot be started (with what to check), or does not end with 0 (with its last lines).
-pub(crate) fn run(mut command: Command, stage: &str, log: &Path, observer: &dyn Observer) -> Result<()> {
-    let shown = shown(&command);
+pub(crate) fn run(mut command: Command, stage: &str, log: &Path, pipeline: &Pipeline) -> Result<()> {
+    let shown = pipeline.redact(shown(&command));
     if let Some(folder) = log.parent() {
         fs::create_dir_all(folder).map_err(FileError::at("create", folder))?;
     }
@@ -48,16 +53,32 @@ pub(crate) fn run(mut command: Command, stage: &str, log: &Path, observer: &dyn 
         thread::spawn(move || forward(pipe, &sender));
     }
     drop(sender);
-    let mut last = std::collections::VecDeque::new();
-    for line in receiver {
+    let mut last = VecDeque::new();
+    let mut take = |line: String| {
+        let line = pipeline.redact(line);
         let _ = writeln!(file, "{line}");
-        observer.event(&Event::Output { name: stage.to_owned(), line: line.clone() });
+        pipeline.event(&Event::Output { name: stage.to_owned(), line: line.clone() });
         if last.len() == LAST_LINES {
             last.pop_front();
         }
         last.push_back(line);
-    }
-    let status = child.wait().map_err(|source| Error::fail(format!("`{shown}` was lost")).because(source))?;
+    };
+    let lost = |source| Error::fail(format!("`{shown}` was lost")).because(source);
+    let status = loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(line) => take(line),
+            Err(RecvTimeoutError::Disconnected) => break child.wait().map_err(lost)?,
+            Err(RecvTimeoutError::Timeout) => {
+                // It is over, but something that it started holds its output open, and may do so for ever.
+                if let Some(status) = child.try_wait().map_err(lost)? {
+                    while let Ok(line) = receiver.recv_timeout(LOOK) {
+                        take(line);
+                    }
+                    break status;
+                }
+            }
+        }
+    };
     if status.success() {
         return Ok(());
     }
@@ -111,13 +132,20 @@ pub(crate) mod children {
         }
     }
 
-    /// Ends all of them, and what they started.
+    /// Ends all of them, and what they started: asked first, then by force.
     pub(crate) fn end() {
-        for pid in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Some(group) = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw) {
-                // It may be over already.
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+        use rustix::process::{Signal, kill_process_group, test_kill_process_group};
+
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let groups = running.into_iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
+        for group in groups {
+            // It may be over already.
+            let _ = kill_process_group(group, Signal::TERM);
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
+            while std::time::Instant::now() < end && test_kill_process_group(group).is_ok() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
             }
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

@@ -66,6 +66,8 @@ pub enum StageStatus {
     Skipped,
     /// It failed.
     Failed,
+    /// `plan` only: it would do its work.
+    Planned,
 }
 
 impl StageStatus {
@@ -77,6 +79,7 @@ impl StageStatus {
             Self::Cached => "cached",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::Planned => "planned",
         }
     }
 }
@@ -218,8 +221,10 @@ pub enum EnvironmentStatus {
     Verified,
     /// It waits for an approval.
     Waiting,
-    /// What would be deployed was rolled back here, or refused.
+    /// What would be deployed was sent back here by a person.
     Rejected,
+    /// What would be deployed is not allowed here, such as changes that are not committed.
+    Refused,
     /// The release is recorded, but nothing runs.
     Down,
     /// Something other than the release runs.
@@ -240,6 +245,7 @@ impl EnvironmentStatus {
             Self::Verified => "verified",
             Self::Waiting => "waiting",
             Self::Rejected => "rejected",
+            Self::Refused => "refused",
             Self::Down => "down",
             Self::Drifted => "drifted",
             Self::Empty => "empty",

@@ -1,7 +1,10 @@
 //! A signal ends a command in order: its children end, its run is closed as killed, and the exit code says which signal.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -10,8 +13,11 @@ use mlci_track::{Run, Status};
 use crate::{
     command::children,
     error::{Context as _, Result},
+    event::StageEnd,
 };
 
+static ENDING: AtomicBool = AtomicBool::new(false);
+static STAGES: Mutex<Vec<StageEnd>> = Mutex::new(Vec::new());
 static RUN: Mutex<Option<Arc<Run>>> = Mutex::new(None);
 
 /// The run that a signal has to close.
@@ -19,12 +25,38 @@ pub(crate) fn watch(run: Option<Arc<Run>>) {
     *RUN.lock().unwrap_or_else(PoisonError::into_inner) = run;
 }
 
-/// From now on SIGTERM and SIGINT end this process: `last` is called with the exit code, 128 + the signal's number,
-/// after children and run are seen to. What the command was writing is whole or absent, as after a crash.
+/// A stage that is over, for the last line of a command that a signal ends.
+pub(crate) fn note(stage: &StageEnd) {
+    STAGES.lock().unwrap_or_else(PoisonError::into_inner).push(stage.clone());
+}
+
+/// Once a signal has come, only its handler speaks: a command whose children were ended would report their end as a
+/// failure.
+pub(crate) fn stand_still_if_ending() {
+    while ENDING.load(Ordering::Acquire) {
+        thread::park();
+    }
+}
+
+/// What a signal ended.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// 128 + the signal's number.
+    pub exit_code: u8,
+    /// The signal's name.
+    pub signal: &'static str,
+    /// The run that was open.
+    pub run: Option<String>,
+    /// The stages that were over.
+    pub stages: Vec<StageEnd>,
+}
+
+/// From now on SIGTERM and SIGINT end this process: `last` is called after children and
+/// run are seen to, and the exit code is 128 + the signal's number. What the command was writing is whole or absent, as after a crash.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
-pub fn install(last: impl FnOnce(u8) + Send + 'static) -> Result<()> {
+pub fn install(last: impl FnOnce(Interrupted) + Send + 'static) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -43,13 +75,16 @@ pub fn install(last: impl FnOnce(u8) + Send + 'static) -> Result<()> {
                 _ = interrupt.recv() => ("SIGINT", 2),
             }
         });
+        ENDING.store(true, Ordering::Release);
         children::end();
-        if let Some(run) = RUN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let run = RUN.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(run) = &run {
             // There is nobody left to tell; the next start closes the run then.
             let _ = run.finish(Status::Killed, Some(name));
         }
         let code = 128 + number;
-        last(code);
+        let stages = STAGES.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last(Interrupted { exit_code: code, signal: name, run: run.map(|run| run.id().to_string()), stages });
         std::process::exit(i32::from(code));
     });
     Ok(())

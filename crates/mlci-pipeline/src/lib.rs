@@ -71,7 +71,7 @@ pub use crate::{
         StageEnd, StageStatus,
     },
     init::{InitOptions, init},
-    interrupt::install as on_signal,
+    interrupt::{Interrupted, install as on_signal},
     pipeline::Pipeline,
     records::{Happened, History, Records, Release},
     source::Source,

@@ -12,6 +12,7 @@ use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_image::Layout;
 use mlci_track::{Run, RunLog};
 use mlci_train::{ColumnOptions, MissingPolicy, ReadOptions, Table};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -71,6 +72,7 @@ impl Pipeline {
     /// When one of them cannot be opened.
     pub fn open(loaded: Loaded, observer: Arc<dyn Observer>, invocation: &str) -> Result<Self> {
         let workdir = Workdir::new(&loaded.root)?;
+        workdir.create()?;
         let store = Store::directory(&absolute(&loaded, &loaded.config.artifact.store)?)?;
         let records = Records::new(store.clone(), loaded.config.project.name.clone());
         let runs = RunLog::open(&absolute(&loaded, &loaded.config.track.folder)?)?;
@@ -149,12 +151,49 @@ impl Pipeline {
         &self.journal
     }
 
-    pub(crate) fn observer(&self) -> &dyn Observer {
-        &*self.observer
+    /// Tells the observer, without the values of variables.
+    pub(crate) fn event(&self, event: &Event) {
+        interrupt::stand_still_if_ending();
+        match self.redacted(event) {
+            Some(redacted) => self.observer.event(&redacted),
+            None => self.observer.event(event),
+        }
     }
 
-    pub(crate) fn event(&self, event: &Event) {
-        self.observer.event(event);
+    /// A text without the values of variables.
+    pub(crate) fn redact(&self, text: String) -> String {
+        self.loaded.redact(&text).unwrap_or(text)
+    }
+
+    fn redacted(&self, event: &Event) -> Option<Event> {
+        fn walk(value: &mut Value, loaded: &Loaded, changed: &mut bool) {
+            match value {
+                Value::String(text) => {
+                    if let Some(redacted) = loaded.redact(text) {
+                        *text = redacted;
+                        *changed = true;
+                    }
+                }
+                Value::Array(items) => items.iter_mut().for_each(|item| walk(item, loaded, changed)),
+                Value::Object(fields) => fields.values_mut().for_each(|field| walk(field, loaded, changed)),
+                _ => {}
+            }
+        }
+        if !self.loaded.has_variables() {
+            return None;
+        }
+        let mut value = serde_json::to_value(event).ok()?;
+        let mut changed = false;
+        walk(&mut value, &self.loaded, &mut changed);
+        let text = match event {
+            Event::Finished(finished) => finished.text.clone().map(|text| self.redact(text)),
+            _ => None,
+        };
+        let mut redacted = (changed || text.is_some()).then(|| serde_json::from_value(value).ok())??;
+        if let Event::Finished(finished) = &mut redacted {
+            finished.text = text;
+        }
+        Some(redacted)
     }
 
     pub(crate) fn warn(&self, message: impl Into<String>) {
@@ -170,7 +209,8 @@ impl Pipeline {
         let default = Path::new(crate::DEFAULT_FILE);
         let config = &self.loaded.path;
         let named = if config == default { String::new() } else { format!(" --config {}", config.display()) };
-        format!("{} {arguments}{named}", self.invocation)
+        let profile = self.loaded.profile.as_deref().map(|name| format!(" --profile {name}")).unwrap_or_default();
+        format!("{} {arguments}{named}{profile}", self.invocation)
     }
 
     /// Waits for a future of the store's.
@@ -189,6 +229,7 @@ impl Pipeline {
         let own = self.config().artifact.store == config::Artifact::default().store;
         let age = if own { Duration::ZERO } else { Duration::from_secs(3600) };
         self.block_on(self.store.sweep_partial(age))?;
+        self.settle_environments()?;
         Ok(lock)
     }
 
@@ -217,11 +258,21 @@ impl Pipeline {
             let read = mlci_train::read_csv_file(&path, &read_options(data));
             let (table, digest) = read.map_err(|error| {
                 let message = format!("the data `{}` cannot be used", data.path);
-                Error::fail(message).because(error)
+                Error::fail(message).because(error.source)
             })?;
             let bytes = fs::metadata(&path).map_err(FileError::at("read", &path))?.len();
             Ok(ReadTable { table, digest, bytes })
         })
+    }
+
+    /// The data as a table, known to be what has this digest.
+    pub(crate) fn table_of(&self, digest: &Digest) -> Result<&ReadTable> {
+        let read = self.table()?;
+        if read.digest == *digest {
+            return Ok(read);
+        }
+        Err(Error::fail(format!("the data `{}` was changed while it was used", self.config().data.path))
+            .help("run it again once nobody writes to it"))
     }
 
     /// The run of this command; it is opened by the first stage that has work to do.

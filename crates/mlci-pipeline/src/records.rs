@@ -74,15 +74,34 @@ pub enum Happened {
         by: String,
         /// Why.
         reason: String,
+        /// Whether it failed here, and was not sent back by a person.
+        failed: bool,
     },
+}
+
+/// Why a release does not go to an environment by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection<'h> {
+    /// The reason on record.
+    pub reason: &'h str,
+    /// Whether it failed there, and was not sent back by a person.
+    pub failed: bool,
 }
 
 impl Happened {
     /// The release that serves after this, if this changed what serves.
     #[must_use]
     pub fn serving(&self) -> Option<&Release> {
+        self.deployed().map(|(release, _)| release)
+    }
+
+    /// The release that serves after this, with the digest of the environment's configuration.
+    #[must_use]
+    pub fn deployed(&self) -> Option<(&Release, &Digest)> {
         match self {
-            Self::Deployed { release, .. } | Self::RolledBack { release, .. } => Some(release),
+            Self::Deployed { release, configuration, .. } | Self::RolledBack { release, configuration, .. } => {
+                Some((release, configuration))
+            }
             Self::Approved { .. } | Self::Rejected { .. } => None,
         }
     }
@@ -144,9 +163,9 @@ impl History {
 
     /// Why an image was rejected, unless it was approved or deployed again since.
     #[must_use]
-    pub fn rejection(&self, image: &Digest) -> Option<&str> {
+    pub fn rejection(&self, image: &Digest) -> Option<Rejection<'_>> {
         match &self.0.iter().rev().find(|entry| entry.body.image() == image)?.body {
-            Happened::Rejected { reason, .. } => Some(reason),
+            Happened::Rejected { reason, failed, .. } => Some(Rejection { reason, failed: *failed }),
             _ => None,
         }
     }
@@ -245,7 +264,7 @@ mod tests {
             let body = match kind {
                 "d" => Happened::Deployed { release, configuration, by, ephemeral: false },
                 "b" => Happened::RolledBack { release, configuration, by, reason },
-                "x" => Happened::Rejected { image: release.image, by, reason },
+                "x" => Happened::Rejected { image: release.image, by, reason, failed: false },
                 _ => Happened::Approved { release, configuration, by, until: None },
             };
             Entry { number: index as u64 + 1, at: Timestamp::UNIX_EPOCH, references: Vec::new(), body }

@@ -12,7 +12,7 @@ use crate::{
     GENERATOR,
     end::Ending,
     error::{Error, Outcome, Result},
-    event::{EnvironmentStatus, RunRef},
+    event::{EnvironmentStatus, ErrorEnd, RunRef},
     pipeline::{Known, Pipeline},
     report::{self, Champion, Coefficient, HistoryPoint, Link, MetricRow, Report, Scatter},
 };
@@ -24,7 +24,7 @@ const METRICS: [Metric; 4] = [Metric::Rmse, Metric::Mae, Metric::MedianAe, Metri
 /// Writes the report of this command and returns the newest's path, relative to the configuration.
 pub(crate) fn write(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started: Instant) -> Result<String> {
     let report = collect(pipeline, ending, error, started)?;
-    let (html, markdown) = (report::html(&report), report::markdown(&report));
+    let (html, markdown) = (pipeline.redact(report::html(&report)), pipeline.redact(report::markdown(&report)));
     let folder = pipeline.workdir().report();
     if let Some(run) = &report.run {
         let own = folder.join("runs").join(run);
@@ -73,7 +73,14 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
         project: pipeline.config().project.name.to_string(),
         outcome: error.map_or(Outcome::Pass, |error| error.outcome),
         headline: headline(ending, error, &known),
-        error: error.map(Into::into),
+        error: error.map(|error| {
+            let mut end = ErrorEnd::from(error);
+            // The checks of the gate say it themselves, with their numbers.
+            if error.outcome == Outcome::Refused && known.gate.is_some() {
+                end.causes.clear();
+            }
+            end
+        }),
         run: ending.run.as_ref().map(|RunRef { id }| id.clone()),
         started: begun,
         seconds,

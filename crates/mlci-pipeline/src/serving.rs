@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use mlci_serve::{ServedModel, ServerOptions};
+use mlci_serve::{ServedModel, Server, ServerOptions};
 
 use crate::{
     error::Context as _,
@@ -28,12 +28,16 @@ impl Pipeline {
             let bytes = self.block_on(self.store().model_bytes(&version))?;
             let served = ServedModel::from_bytes(&bytes, Some(version.number.to_string()))
                 .context(|| format!("{}@{} cannot be served", version.name, version.number))?;
-            self.event(&Event::Progress {
-                name: "serve".to_owned(),
-                message: format!("{}@{} at http://{listen}; Ctrl-C stops it", version.name, version.number),
-            });
             let options = ServerOptions { listen, ..ServerOptions::default() };
-            self.block_on(mlci_serve::serve(served, options, stopped())).context(|| "the server stopped".to_owned())
+            self.block_on(async {
+                let server = Server::bind(served, options).await.context(|| format!("cannot serve at {listen}"))?;
+                let address = server.address();
+                self.event(&Event::Progress {
+                    name: "serve".to_owned(),
+                    message: format!("{}@{} at http://{address}; Ctrl-C stops it", version.name, version.number),
+                });
+                server.run(stopped()).await.context(|| "the server stopped".to_owned())
+            })
         })
     }
 }

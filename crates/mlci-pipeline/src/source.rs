@@ -1,17 +1,19 @@
 //! Which source a run came from, asked of git.
 
 use std::{
-    fmt, fs,
+    ffi::OsStr,
+    fmt,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use mlci_core::Digest;
+use mlci_core::{Digest, digest_file};
 use serde::{Deserialize, Serialize};
 
 /// The state of the source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum Source {
     /// A commit, with nothing changed since.
     Commit {
@@ -35,19 +37,36 @@ impl Source {
     pub fn of(folder: &Path) -> Self {
         let Some(commit) = text(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]) else { return Self::None };
         let commit = commit.trim().to_owned();
-        let Some(status) = bytes(folder, &["status", "--porcelain", "-z", "--untracked-files=all"]) else {
+        // From the top, so that changes beside the folder are seen as well.
+        let Some(top) = text(folder, &["rev-parse", "--show-toplevel"]) else { return Self::None };
+        let top = Path::new(top.trim_end_matches('\n'));
+        let Some(status) = bytes(top, &["status", "--porcelain", "-z", "--untracked-files=all"]) else {
             return Self::None;
         };
         if status.is_empty() {
             return Self::Commit { commit };
         }
         let mut changes =
-            Digest::builder().part(&status).part(bytes(folder, &["diff", "HEAD", "--binary"]).unwrap_or_default());
-        for path in untracked(folder) {
+            Digest::builder().part(&status).part(bytes(top, &["diff", "HEAD", "--binary"]).unwrap_or_default());
+        for path in paths(&bytes(top, &["ls-files", "-z", "--others", "--exclude-standard"]).unwrap_or_default()) {
             changes.add(path.as_os_str().as_encoded_bytes());
-            changes.add(&fs::read(folder.join(&path)).unwrap_or_default());
+            if let Ok((content, _)) = digest_file(&top.join(&path)) {
+                changes.add(content.as_bytes());
+            }
         }
         Self::Dirty { commit, changes: changes.finish() }
+    }
+
+    /// Why git cannot tell, where there is a repository that it does not read (such as one of another user's).
+    pub(crate) fn problem(folder: &Path) -> Option<String> {
+        let output = Command::new("git").current_dir(folder).args(["rev-parse", "--git-dir"]).output();
+        let output = match output {
+            Ok(output) if output.status.success() => return None,
+            Ok(output) => output,
+            Err(error) => return Some(format!("git cannot be run: {error}")),
+        };
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        (!said.contains("not a git repository")).then_some(said)
     }
 
     /// Whether exactly one commit holds all of it.
@@ -83,15 +102,11 @@ pub(crate) fn files(folder: &Path) -> Option<Vec<PathBuf>> {
     Some(paths(&list))
 }
 
-fn untracked(folder: &Path) -> Vec<PathBuf> {
-    paths(&bytes(folder, &["ls-files", "-z", "--others", "--exclude-standard"]).unwrap_or_default())
-}
-
 fn paths(list: &[u8]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = list
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty())
-        .map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned()))
+        .map(|name| PathBuf::from(OsStr::from_bytes(name)))
         .collect();
     paths.sort();
     paths

@@ -34,6 +34,16 @@ impl Workdir {
         Ok(Self { root })
     }
 
+    /// Makes the folder, which ignores itself, so that a repository without an ignore line stays clean.
+    pub(crate) fn create(&self) -> Result<()> {
+        fs::create_dir_all(&self.root).map_err(FileError::at("create", &self.root))?;
+        let ignore = self.root.join(".gitignore");
+        if !ignore.exists() {
+            mlci_core::write_atomic(&ignore, b"*\n")?;
+        }
+        Ok(())
+    }
+
     /// The folder itself.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -58,10 +68,11 @@ impl Workdir {
         self.root.join("models").join(format!("{}.evaluation.json", digest.hex()))
     }
 
-    /// The state of an environment with the target `process`.
+    /// The state of a project's environments with the target `process`, one folder each. Several configurations may
+    /// stand in one folder.
     #[must_use]
-    pub fn environment(&self, name: &str) -> PathBuf {
-        self.root.join("environments").join(name)
+    pub fn environments(&self, project: &str) -> PathBuf {
+        self.root.join("environments").join(project)
     }
 
     /// Reports: the newest, and those of each run.
@@ -87,12 +98,7 @@ impl Workdir {
     /// # Errors
     /// When another process has it, or the folder cannot be written.
     pub fn lock(&self) -> Result<Lock> {
-        fs::create_dir_all(&self.root).map_err(FileError::at("create", &self.root))?;
-        // The folder ignores itself, so that a repository without an ignore line stays clean.
-        let ignore = self.root.join(".gitignore");
-        if !ignore.exists() {
-            mlci_core::write_atomic(&ignore, b"*\n")?;
-        }
+        self.create()?;
         let path = self.root.join("lock");
         let mut file = OpenOptions::new()
             .read(true)

@@ -164,7 +164,7 @@ pub struct Stages {
     /// Only these: one, or a range such as `data..gate`, `..train`, `image..`.
     #[arg(long, value_name = "STAGE")]
     pub stage: Option<String>,
-    /// From this one on, even what is done already.
+    /// From this one on, even what is done already. What runs in an environment is always asked, never assumed.
     #[arg(long, value_name = "STAGE")]
     pub from: Option<String>,
     /// Everything, even what is done already.

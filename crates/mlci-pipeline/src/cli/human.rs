@@ -89,6 +89,7 @@ impl Observer for Human {
             Event::Progress { name, message } if name == "serve" => tell(&format!("serving {message}")),
             Event::Progress { name, message } => self.message(name, message),
             Event::Output { name, line } if self.terminal => self.message(name, line),
+            Event::Output { line, .. } if line.trim().is_empty() => {}
             Event::Output { line, .. } => tell(&format!("     {FAINT}|{FAINT:#} {line}")),
             Event::Warning { message } => {
                 self.clear();
@@ -101,6 +102,7 @@ impl Observer for Human {
                     StageStatus::Cached => (FAINT, "cached"),
                     StageStatus::Skipped => (FAINT, "-"),
                     StageStatus::Failed => (BAD, "FAILED"),
+                    StageStatus::Planned => (WAIT, "run"),
                 };
                 let note = first_line(note);
                 tell(&format!("  {style}{mark:<6}{style:#} {name:<8} {:>8}  {note}", time(*seconds)));
@@ -162,7 +164,10 @@ fn finish(finished: &Finished) {
 fn environment(end: &EnvironmentEnd) {
     let style = match end.status {
         EnvironmentStatus::Verified => GOOD,
-        EnvironmentStatus::Failed | EnvironmentStatus::Rejected | EnvironmentStatus::Drifted => BAD,
+        EnvironmentStatus::Failed
+        | EnvironmentStatus::Rejected
+        | EnvironmentStatus::Refused
+        | EnvironmentStatus::Drifted => BAD,
         EnvironmentStatus::Waiting | EnvironmentStatus::Down => WAIT,
         _ => FAINT,
     };

@@ -12,7 +12,7 @@ use crate::{
     config::{self, Loaded},
     end::finish,
     error::{Error, Result},
-    event::{Event, Finished, Observer},
+    event::{Event, Finished, Observer, RunRef},
     init::{self, InitOptions},
     interrupt,
     pipeline::Pipeline,
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &[OsString], chores: &[Chore]) -> ExitCode {
 /// The command line with the repository's own commands in its help.
 fn command(chores: &[Chore]) -> clap::Command {
     let own = chores.iter().map(|chore| clap::Command::new(chore.name).about(chore.about).disable_version_flag(true));
-    Cli::command().subcommands(own)
+    Cli::command().name("mlci").bin_name(invocation()).subcommands(own)
 }
 
 fn observer(format: Format) -> Arc<dyn Observer> {
@@ -110,16 +110,16 @@ fn open(loaded: Loaded, command: &Command, observer: &Arc<dyn Observer>) -> Resu
     let (shown, started, name) = (Arc::clone(observer), std::time::Instant::now(), name(command));
     // Serving has its own, graceful way to end.
     if !matches!(command, Command::Serve { .. }) {
-        interrupt::install(move |code| {
-            let error = Error::fail(format!("stopped by a signal (exit code {code})"))
+        interrupt::install(move |interrupted| {
+            let error = Error::fail(format!("stopped by {}", interrupted.signal))
                 .help("run it again: it continues where it was");
             let finished = Finished {
                 command: name.to_owned(),
                 verdict: error.outcome,
-                exit_code: code,
+                exit_code: interrupted.exit_code,
                 seconds: started.elapsed().as_secs_f64(),
-                stages: Vec::new(),
-                run: None,
+                stages: interrupted.stages,
+                run: interrupted.run.map(|id| RunRef { id }),
                 model: None,
                 image: None,
                 environments: Vec::new(),

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Config, ConfigError, error::Fault, keys, render::schema, values};
 
 /// A configuration and where it came from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Loaded {
     /// The configuration, profile applied and variables put in.
     pub config: Config,
@@ -18,15 +18,38 @@ pub struct Loaded {
     pub path: PathBuf,
     /// The folder that its paths are relative to.
     pub root: PathBuf,
+    /// The profile that overlays it.
+    pub profile: Option<String>,
     /// The keys that the file sets, as dotted paths, with line and whether a profile or a variable set them.
     pub origins: std::collections::BTreeMap<String, String>,
+    /// The values that came from variables, with the variables' names. Never shown.
+    secrets: Vec<(String, String)>,
 }
 
 impl Loaded {
+    /// The text with every value that came from a variable replaced by the variable. Values of fewer than 4 bytes stay:
+    /// they are no secrets, and would be found everywhere.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> Option<String> {
+        let found = self.secrets.iter().filter(|(value, _)| value.len() >= 4 && text.contains(value.as_str()));
+        let mut redacted: Option<String> = None;
+        for (value, name) in found {
+            redacted = Some(redacted.as_deref().unwrap_or(text).replace(value.as_str(), &format!("${{{name}}}")));
+        }
+        redacted
+    }
+
+    /// Whether any value came from a variable.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
     /// A path of the configuration, made relative to the file.
     #[must_use]
     pub fn resolve(&self, path: &str) -> PathBuf {
-        self.root.join(path)
+        // A path that a person reads begins with no `./`.
+        if self.root == Path::new(".") { PathBuf::from(path) } else { self.root.join(path) }
     }
 }
 
@@ -54,9 +77,12 @@ pub fn load(
     let text = fs::read_to_string(path).map_err(FileError::at("read", path))?;
     let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let mut origins = std::collections::BTreeMap::new();
-    let config =
-        parse(&text, profile, &variable, &mut origins).map_err(|fault| fault.in_text(path.to_owned(), &text))?;
-    Ok(Loaded { config, path: path.to_owned(), root, origins })
+    // An editor's byte order mark is no part of TOML.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut secrets = Vec::new();
+    let config = parse(text, profile, &variable, &mut origins, &mut secrets)
+        .map_err(|fault| fault.in_text(path.to_owned(), text))?;
+    Ok(Loaded { config, path: path.to_owned(), root, profile: profile.map(str::to_owned), origins, secrets })
 }
 
 fn parse(
@@ -64,24 +90,23 @@ fn parse(
     profile: Option<&str>,
     variable: &dyn Fn(&str) -> Option<String>,
     origins: &mut std::collections::BTreeMap<String, String>,
+    secrets: &mut Vec<(String, String)>,
 ) -> Result<Config, Fault> {
-    // An editor's byte order mark is no part of TOML.
-    let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut document = DeTable::parse(bare).map_err(|error| Fault::of_toml(&error))?;
+    let mut document = DeTable::parse(text).map_err(|error| Fault::of_toml(&error))?;
     let schema = schema();
     keys::check(document.get_ref(), &schema)?;
-    values::note_origins(document.get_ref(), bare, "", None, origins);
+    values::note_origins(document.get_ref(), text, "", None, origins);
     if let Some(name) = profile {
         let overlay = take_profile(document.get_mut(), name)?;
         keys::check(&overlay, &schema)?;
-        values::note_origins(&overlay, bare, "", Some(name), origins);
+        values::note_origins(&overlay, text, "", Some(name), origins);
         values::overlay(document.get_mut(), overlay);
     }
     // Profiles are not part of what runs.
     document.get_mut().remove("profile");
-    values::expand(document.get_mut(), variable, "", origins)?;
+    values::expand(document.get_mut(), variable, "", origins, secrets)?;
     let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(|error| explain(&error))?;
-    values::check(&config, bare)?;
+    values::check(&config, text)?;
     Ok(config)
 }
 

@@ -30,10 +30,7 @@ pub fn render(loaded: &Loaded) -> String {
     let mut out = String::new();
     for (key, value) in flat {
         let origin = loaded.origins.get(&key).map_or("default", String::as_str);
-        let shown = match origin.split_once(", from ") {
-            Some((_, variable)) => format!("\"{variable}\""),
-            None => value,
-        };
+        let shown = loaded.redact(&value).unwrap_or(value);
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{key} = {shown}  # {origin}");
     }

@@ -54,12 +54,13 @@ pub(super) fn expand(
     variable: &dyn Fn(&str) -> Option<String>,
     path: &str,
     origins: &mut BTreeMap<String, String>,
+    secrets: &mut Vec<(String, String)>,
 ) -> Result<(), Fault> {
     let keys: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
     for key in keys {
         let name = join(path, &key);
         if let Some(value) = table.get_mut(key.as_str()) {
-            expand_value(value, variable, &name, origins)?;
+            expand_value(value, variable, &name, origins, secrets)?;
         }
     }
     Ok(())
@@ -70,6 +71,7 @@ fn expand_value(
     variable: &dyn Fn(&str) -> Option<String>,
     path: &str,
     origins: &mut BTreeMap<String, String>,
+    secrets: &mut Vec<(String, String)>,
 ) -> Result<(), Fault> {
     let span = value.span();
     match value.get_mut() {
@@ -77,16 +79,23 @@ fn expand_value(
             let origin = origins.entry(path.to_owned()).or_default();
             // The name of the variable stands for its value wherever the configuration is shown.
             origin.push_str(&format!(", from {text}"));
-            *text = substitute(text, variable, span)?.into();
+            *text = substitute(text, variable, span, secrets)?.into();
             Ok(())
         }
-        DeValue::Table(inner) => expand(inner, variable, path, origins),
-        DeValue::Array(items) => items.iter_mut().try_for_each(|item| expand_value(item, variable, path, origins)),
+        DeValue::Table(inner) => expand(inner, variable, path, origins, secrets),
+        DeValue::Array(items) => {
+            items.iter_mut().try_for_each(|item| expand_value(item, variable, path, origins, secrets))
+        }
         _ => Ok(()),
     }
 }
 
-fn substitute(text: &str, variable: &dyn Fn(&str) -> Option<String>, span: Range<usize>) -> Result<String, Fault> {
+fn substitute(
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+    span: Range<usize>,
+    secrets: &mut Vec<(String, String)>,
+) -> Result<String, Fault> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("${") {
         if let Some(escaped) = before.strip_suffix('$') {
@@ -104,6 +113,7 @@ fn substitute(text: &str, variable: &dyn Fn(&str) -> Option<String>, span: Range
         };
         out.push_str(before);
         out.push_str(&value);
+        secrets.push((value, name.to_owned()));
         rest = tail;
     }
     out.push_str(rest);
@@ -141,11 +151,27 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let message = format!("`data.delimiter` is `{}`", config.data.delimiter);
         return at("data", "delimiter", message, "write one ASCII character, such as \";\" or \"\\t\"");
     }
+    if config.image.port == 0 {
+        return at(
+            "image",
+            "port",
+            "`image.port` is 0".to_owned(),
+            "write the port inside the container, such as 8080",
+        );
+    }
     for (name, environment) in &config.environment {
         let table = format!("environment.{name}");
         if !(environment.drain_seconds >= 0.0 && environment.drain_seconds <= 3600.0) {
             let message = format!("`{table}.drain_seconds` is {}", environment.drain_seconds);
             return at(&table, "drain_seconds", message, "write a number of seconds from 0 to 3600");
+        }
+        if !(1..=3600).contains(&environment.ready_seconds) {
+            let message = format!("`{table}.ready_seconds` is {}", environment.ready_seconds);
+            return at(&table, "ready_seconds", message, "write a number of seconds from 1 to 3600");
+        }
+        if environment.approval_days == Some(0) {
+            let help = "leave the key out: approvals then hold for ever";
+            return at(&table, "approval_days", format!("`{table}.approval_days` is 0"), help);
         }
         if environment.port == Some(0) {
             let help = "leave the key out: a free port is chosen and kept";

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mlci_core::{Digest, Label};
 use serde_json::json;
 
-use super::{Asked, shown};
+use super::{Asked, OnFailure, shown};
 use crate::{
     config::Approval,
     end::Ending,
@@ -73,7 +73,10 @@ impl Pipeline {
                     let log = self.records().environment(name)?;
                     self.block_on(log.append_after(history.last_number(), &approved, &approved.references()))?;
                     let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
-                    format!("{by} approves {} for `{name}`{until}", shown(&release))
+                    format!(
+                        "{by} approves {}@{} for `{name}`{until}: image {}",
+                        release.name, release.version, release.image
+                    )
                 }
             };
             let next = self.command_line(&format!("deploy {name}"));
@@ -89,30 +92,44 @@ impl Pipeline {
             let _lock = self.begin()?;
             let environment = self.environment(name)?;
             let history = self.history(name)?;
-            let Some(present) = history.serving().cloned() else {
+            let Some(recorded) = history.serving().cloned() else {
                 return Err(Error::fail(format!(
                     "nothing was released in `{name}`, so there is nothing to go back from"
                 )));
             };
-            let release = earlier(name, &history, to)?;
+            let target = self.target(name)?;
+            // A deployment that was cut short may have left another release running than the record says.
+            let unrecorded = target.observe()?.map(|running| running.image).filter(|image| *image != recorded.image);
+            let (from, release) = match (unrecorded, to) {
+                (Some(image), None) => (image, recorded),
+                (_, to) => (unrecorded.unwrap_or(recorded.image), self.earlier(name, &history, to)?),
+            };
+            // Looked at before anything is changed.
+            self.layout()?.verify(&release.image)?;
             note(ending, &release, self);
             let by = self.person();
             // First, so that a command that is cut short here does not let the next ci bring it back.
-            let rejected = Happened::Rejected { image: present.image, by: by.clone(), reason: reason.to_owned() };
+            let rejected = Happened::Rejected { image: from, by: by.clone(), reason: reason.to_owned(), failed: false };
             let log = self.records().environment(name)?;
             let entry = self.block_on(log.append_after(history.last_number(), &rejected, &rejected.references()))?;
-            let target = self.target(name)?;
-            let result = self.bring(name, &*target, &release).and_then(|running| {
+            let result = self.bring(name, &*target, &release, &history, OnFailure::Keep).and_then(|running| {
+                self.move_alias(name, &release)?;
                 let back = Happened::RolledBack {
                     release: release.clone(),
                     configuration: environment.digest(),
                     by,
                     reason: reason.to_owned(),
                 };
-                self.block_on(log.append_after(Some(entry.number), &back, &back.references()))?;
-                self.move_alias(name, &release)?;
+                self.record(name, Some(entry.number), &back)?;
                 Ok(super::verified(name, &release, &running))
             });
+            if result.is_ok() {
+                ending.text = Some(format!(
+                    "`{name}` went back to {}; image {} is rejected there: {reason}",
+                    shown(&release),
+                    from.short()
+                ));
+            }
             self.add_end(ending, name, result)
         })
     }
@@ -128,41 +145,82 @@ impl Pipeline {
                 None => self.config().environment.keys().collect(),
             };
             for name in names {
-                ending.environments.push(self.environment_status(name)?);
+                let mut end = self.environment_status(name)?;
+                if let Some(waiting) = self.waiting_for(name)? {
+                    end.note = if end.note.is_empty() { waiting } else { format!("{}; {waiting}", end.note) };
+                }
+                ending.environments.push(end);
             }
             Ok(())
         })
+    }
+
+    /// What the environment before has verified and this one does not have yet.
+    fn waiting_for(&self, name: &Label) -> Result<Option<String>> {
+        let environments = &self.config().environment;
+        let before = environments.get_index_of(name).and_then(|index| environments.get_index(index.checked_sub(1)?));
+        let Some((before, _)) = before else { return Ok(None) };
+        let (ours, theirs) = (self.history(name)?, self.history(before)?);
+        let Some(release) = theirs.serving() else { return Ok(None) };
+        if ours.serving().is_some_and(|own| own.image == release.image) {
+            return Ok(None);
+        }
+        if let Some(rejection) = ours.rejection(&release.image) {
+            return Ok(Some(format!("{} was rejected here: {}", shown(release), rejection.reason)));
+        }
+        let environment = self.environment(name)?;
+        let approved = environment.approval == Approval::None
+            || ours.approval(&release.image, &environment.digest(), Timestamp::now()).is_some();
+        let next = self.command_line(&format!("{} {name}", if approved { "deploy" } else { "approve" }));
+        Ok(Some(format!("{} is verified in {before} and not here yet: {next}", shown(release))))
     }
 
     /// Starts what an environment serves anew, without a gap.
     pub fn restart(&self, name: &Label) -> Finished {
         self.command("restart", |ending| {
             let _lock = self.begin()?;
-            self.environment(name)?;
+            let environment = self.environment(name)?;
             let history = self.history(name)?;
-            let Some(release) = history.serving().cloned() else {
+            let Some((release, configuration)) = history.current().and_then(|entry| entry.body.deployed()) else {
                 return Err(Error::fail(format!("nothing was released in `{name}`"))
                     .help(format!("release something: {}", self.command_line(&format!("deploy {name}")))));
             };
-            note(ending, &release, self);
+            note(ending, release, self);
+            if *configuration != environment.digest() {
+                return Err(Error::invalid(format!("the configuration of `{name}` has changed since it was deployed"))
+                    .help(format!("deploy it anew: {}", self.command_line(&format!("deploy {name}")))));
+            }
             let target = self.target(name)?;
-            let result = self.bring(name, &*target, &release).map(|running| super::verified(name, &release, &running));
+            let result = self
+                .bring(name, &*target, release, &history, OnFailure::Keep)
+                .map(|running| super::verified(name, release, &running));
             self.add_end(ending, name, result)
         })
     }
 
-    /// Stops what environments run. What was released stays recorded.
+    /// Stops what environments run, also those that are no longer in the configuration. What was released stays recorded.
     pub fn down(&self, which: &Which) -> Finished {
         self.command("down", |ending| {
             let _lock = self.begin()?;
-            let names: Vec<&Label> = match which {
-                Which::One(name) => vec![name],
-                Which::All => self.config().environment.keys().collect(),
-            };
+            let orphans = self.orphans()?;
             let mut stopped = Vec::new();
-            for name in names {
+            let wanted = |name: &str| match which {
+                Which::One(one) => one.as_str() == name,
+                Which::All => true,
+            };
+            for (name, target) in &orphans {
+                if wanted(name) && target.stop()? {
+                    stopped.push(name.clone());
+                }
+            }
+            if let Which::One(name) = which
+                && !orphans.iter().any(|(orphan, _)| orphan == name.as_str())
+            {
+                self.environment(name)?;
+            }
+            for name in self.config().environment.keys().filter(|name| wanted(name.as_str())) {
                 if self.target(name)?.stop()? {
-                    stopped.push(name.as_str());
+                    stopped.push(name.to_string());
                 }
                 ending.environments.push(self.environment_status(name)?);
             }
@@ -189,6 +247,25 @@ impl Pipeline {
         })
     }
 
+    /// The release to go back to.
+    fn earlier(&self, name: &Label, history: &History, to: Option<&str>) -> Result<Release> {
+        let known: Vec<String> = history.earlier().iter().map(|release| shown(release)).collect();
+        let Some(text) = to else {
+            return history.earlier().first().map(|release| (*release).clone()).ok_or_else(|| {
+                Error::fail(format!("there is no earlier release in `{name}` to go back to")).help(format!(
+                    "to stop it: {}; to move forward: mend the model and run {}",
+                    self.command_line(&format!("down {name}")),
+                    self.command_line("ci")
+                ))
+            });
+        };
+        let mut served = history.0.iter().rev().filter_map(|entry| entry.body.serving());
+        served.find(|release| names(release, text)).cloned().ok_or_else(|| {
+            Error::fail(format!("no release that was verified in `{name}` is called `{text}`"))
+                .help(if known.is_empty() { "there is no earlier release".to_owned() } else { known.join(", ") })
+        })
+    }
+
     fn add_end(&self, ending: &mut Ending, name: &Label, result: Result<EnvironmentEnd>) -> Result<()> {
         match result {
             Ok(end) => {
@@ -201,7 +278,6 @@ impl Pipeline {
                     if error.outcome == Outcome::Waiting {
                         end.status = EnvironmentStatus::Waiting;
                     }
-                    end.note.clone_from(&error.message);
                     ending.environments.push(end);
                 }
                 Err(error)
@@ -210,7 +286,21 @@ impl Pipeline {
     }
 
     /// What would be deployed: what the environment before has verified, or the last build for the first one.
+    ///
+    /// The same image may have been built again since, from a tree that is committed by now: that is where it is from.
     fn candidate(&self, name: &Label, image: Option<&str>) -> Result<Release> {
+        let mut release = self.find_candidate(name, image)?;
+        if !release.source.is_clean() {
+            let builds = self.block_on(self.records().builds()?.entries())?;
+            let mut same = builds.into_iter().rev().filter(|build| build.body.image == release.image);
+            if let Some(build) = same.find(|build| build.body.source.is_clean()) {
+                release.source = build.body.source;
+            }
+        }
+        Ok(release)
+    }
+
+    fn find_candidate(&self, name: &Label, image: Option<&str>) -> Result<Release> {
         let environments = &self.config().environment;
         let index = environments.get_index_of(name).unwrap_or(0);
         let before = index.checked_sub(1).and_then(|index| environments.get_index(index)).map(|(name, _)| name);
@@ -241,6 +331,15 @@ impl Pipeline {
                 .find(|release| names(release, text))
                 .cloned(),
         };
+        if let Some(release) = &found
+            && let Some(rejection) = history.rejection(&release.image)
+        {
+            return Err(Error::new(
+                Outcome::Refused,
+                format!("{} was rejected in `{before}`: {}", shown(release), rejection.reason),
+            )
+            .help(format!("`{name}` takes only what `{before}` has verified and not rejected")));
+        }
         found.ok_or_else(|| {
             let what = match image {
                 None => format!("`{name}` takes what `{before}` has verified, and nothing was verified there yet"),
@@ -249,25 +348,6 @@ impl Pipeline {
             Error::fail(what).help(format!("bring it there first: {ci}"))
         })
     }
-}
-
-/// The release to go back to.
-fn earlier(name: &Label, history: &History, to: Option<&str>) -> Result<Release> {
-    let Some(text) = to else {
-        return history.earlier().first().map(|release| (*release).clone()).ok_or_else(|| {
-            Error::fail(format!("there is no earlier release in `{name}` to go back to"))
-                .help("name any release that was verified there: rollback --to VERSION")
-        });
-    };
-    let mut served = history.0.iter().rev().filter_map(|entry| entry.body.serving());
-    served.find(|release| names(release, text)).cloned().ok_or_else(|| {
-        let known: Vec<String> = history.earlier().iter().map(|release| shown(release)).collect();
-        Error::fail(format!("no release that was verified in `{name}` is called `{text}`")).help(if known.is_empty() {
-            "there is no earlier release".to_owned()
-        } else {
-            known.join(", ")
-        })
-    })
 }
 
 /// Whether a release is called so: by image digest (whole, or 6 digits and more), or by the model's version.
@@ -288,7 +368,7 @@ fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
     ending.image = found.map(|image| ImageRef {
         reference: format!(
             "oci:{}:{}",
-            pipeline.config().image.layout,
+            pipeline.resolve(&pipeline.config().image.layout).display(),
             image.tags.first().map(String::as_str).unwrap_or_default()
         ),
         digest: image.digest,

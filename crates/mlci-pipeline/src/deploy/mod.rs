@@ -47,15 +47,38 @@ impl Pipeline {
     pub(crate) fn target(&self, name: &Label) -> Result<Box<dyn Target>> {
         let environment = self.environment(name)?.clone();
         match environment.target {
-            TargetKind::Process => Ok(Box::new(process::Process {
-                name: name.to_string(),
-                folder: self.workdir().environment(name.as_str()),
-                environment,
-                layout: self.layout()?.clone(),
-                runtime: self.runtime(),
-                host_server: if cfg!(target_os = "linux") { None } else { Some(self.host_server()?) },
-            })),
+            TargetKind::Process => self.process(name.as_str(), environment),
         }
+    }
+
+    fn process(&self, name: &str, environment: Environment) -> Result<Box<dyn Target>> {
+        Ok(Box::new(process::Process {
+            name: name.to_owned(),
+            folder: self.workdir().environments(self.config().project.name.as_str()).join(name),
+            environment,
+            layout: self.layout()?.clone(),
+            runtime: self.runtime(),
+            host_server: if cfg!(target_os = "linux") { None } else { Some(self.host_server()?) },
+        }))
+    }
+
+    /// Environments that have something on this machine but are no longer in the configuration.
+    pub(crate) fn orphans(&self) -> Result<Vec<(String, Box<dyn Target>)>> {
+        let folder = self.workdir().environments(self.config().project.name.as_str());
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let gone = names.filter(|name| !self.config().environment.keys().any(|known| known.as_str() == name));
+        gone.map(|name| Ok((name.clone(), self.process(&name, Environment::default())?))).collect()
+    }
+
+    /// Clears away what a command that was cut short left running. Called under the lock.
+    pub(crate) fn settle_environments(&self) -> Result<()> {
+        for name in self.config().environment.keys() {
+            if self.target(name)?.settle()? {
+                self.warn(format!("a deployment to `{name}` was cut short; what it left running is stopped"));
+            }
+        }
+        Ok(())
     }
 
     /// Elsewhere than on Linux the image's server cannot run; one built here runs the same model.
@@ -75,7 +98,10 @@ impl Pipeline {
         }
         let what = match release.source.commit() {
             Some(commit) => format!("changes on top of commit {commit} that are not committed"),
-            None => "a folder without a git commit".to_owned(),
+            None => match crate::source::Source::problem(self.root()) {
+                Some(problem) => format!("a folder whose git repository cannot be read ({problem})"),
+                None => "a folder without a git commit".to_owned(),
+            },
         };
         Err(Error::new(
             Outcome::Refused,
@@ -90,7 +116,7 @@ impl Pipeline {
             && history.approval(&release.image, &environment.digest(), Timestamp::now()).is_none()
         {
             let why = match history.rejection(&release.image) {
-                Some(reason) => format!(" (it was rejected there since: {reason})"),
+                Some(rejection) => format!(" (it was rejected there since: {})", rejection.reason),
                 None => String::new(),
             };
             return Err(Error::new(
@@ -117,10 +143,19 @@ impl Pipeline {
         let target = self.target(name)?;
         let by_person = matches!(asked, Asked::ByPerson);
         // Where nobody approves, asking for it by hand is the consent.
-        if let (Some(reason), false) = (history.rejection(&release.image), by_person) {
+        if let (Some(rejection), false) = (history.rejection(&release.image), by_person) {
+            let reason = rejection.reason;
+            let again = self.command_line(&format!("deploy {name}"));
+            if rejection.failed {
+                return Err(Error::new(
+                    Outcome::RolledBack,
+                    format!("{} failed in `{name}` before, and nothing of it has changed: {reason}", shown(release)),
+                )
+                .help(format!("mend it and run ci again, or try the same once more: {again}")));
+            }
             let mut end = self.status_of(name, &*target, &history)?;
             end.status = EnvironmentStatus::Rejected;
-            end.note = format!("{} was rejected here: {reason}", shown(release));
+            end.note = format!("{} was sent back here ({reason}) and stays away until: {again}", shown(release));
             return Ok(end);
         }
         if let Err(error) = self.may_deploy(name, environment, release, &history) {
@@ -128,21 +163,18 @@ impl Pipeline {
                 return Err(error);
             }
             let mut end = self.status_of(name, &*target, &history)?;
-            end.status = if error.outcome == Outcome::Waiting {
-                EnvironmentStatus::Waiting
-            } else {
-                EnvironmentStatus::Rejected
-            };
+            end.status =
+                if error.outcome == Outcome::Waiting { EnvironmentStatus::Waiting } else { EnvironmentStatus::Refused };
             end.note = error.message;
+            if let Some(help) = error.help {
+                end.note.push_str(&format!("; {help}"));
+            }
             return Ok(end);
         }
-        let same = history.current().is_some_and(|entry| match &entry.body {
-            Happened::Deployed { release: last, configuration, .. }
-            | Happened::RolledBack { release: last, configuration, .. } => {
-                last.image == release.image && *configuration == environment.digest()
-            }
-            _ => false,
-        });
+        let same = history
+            .current()
+            .and_then(|entry| entry.body.deployed())
+            .is_some_and(|(last, configuration)| last.image == release.image && *configuration == environment.digest());
         if same
             && let Some(running) = target.observe()?
             && running.image == release.image
@@ -152,20 +184,27 @@ impl Pipeline {
             return Ok(verified(name, release, &running));
         }
         work();
-        let running = self.bring(name, &*target, release)?;
+        let running = self.bring(name, &*target, release, &history, OnFailure::Reject)?;
+        self.move_alias(name, release)?;
         let happened = Happened::Deployed {
             release: release.clone(),
             configuration: environment.digest(),
             by: self.person(),
             ephemeral: matches!(asked, Asked::ByPipeline { ephemeral: true }),
         };
-        self.record(name, &history, &happened)?;
-        self.move_alias(name, release)?;
+        self.record(name, history.last_number(), &happened)?;
         Ok(verified(name, release, &running))
     }
 
-    /// Deploys and verifies. A release that is itself at fault is recorded as rejected.
-    fn bring(&self, name: &Label, target: &dyn Target, release: &Release) -> Result<Running> {
+    /// Deploys and verifies.
+    fn bring(
+        &self,
+        name: &Label,
+        target: &dyn Target,
+        release: &Release,
+        history: &History,
+        on_failure: OnFailure,
+    ) -> Result<Running> {
         let progress = |message: String| {
             self.event(&Event::Progress { name: "deploy".to_owned(), message: format!("{name}: {message}") });
         };
@@ -175,25 +214,53 @@ impl Pipeline {
             Err(DeployError::Release(error)) => {
                 let mut causes = vec![error.message.clone()];
                 causes.extend(error.causes());
-                let reason = causes.first().cloned().unwrap_or_default();
-                let rejected = Happened::Rejected { image: release.image, by: self.person(), reason };
-                let log = self.records().environment(name)?;
-                self.block_on(log.append(&rejected, &rejected.references()))?;
-                Err(Error::new(
-                    Outcome::RolledBack,
-                    format!("{} failed in `{name}`; what served before still does", shown(release)),
-                )
-                .because(causes.join("\n"))
-                .help("the release is marked as rejected there; mend it and run ci again"))
+                let again = self.command_line(&format!("deploy {name}"));
+                let help = match on_failure {
+                    OnFailure::Reject => {
+                        let reason = causes.first().cloned().unwrap_or_default();
+                        let rejected =
+                            Happened::Rejected { image: release.image, by: self.person(), reason, failed: true };
+                        let log = self.records().environment(name)?;
+                        self.block_on(log.append(&rejected, &rejected.references()))?;
+                        format!(
+                            "it is marked as rejected there; mend it and run ci again, or try the same once more: {again}"
+                        )
+                    }
+                    OnFailure::Keep => "see the log lines above".to_owned(),
+                };
+                let kept = match history.current() {
+                    Some(_) => "what served before still does",
+                    None => "nothing serves there, as before",
+                };
+                Err(Error::new(Outcome::RolledBack, format!("{} failed in `{name}`; {kept}", shown(release)))
+                    .because(causes.join("\n"))
+                    .help(help))
             }
         }
     }
 
-    /// Appends to an environment's log, unless somebody else did since it was read.
-    fn record(&self, name: &Label, history: &History, happened: &Happened) -> Result<()> {
+    /// Appends to an environment's log. An approval that came in since it was read is no reason to stop; another
+    /// deployment is.
+    fn record(&self, name: &Label, mut last: Option<u64>, happened: &Happened) -> Result<()> {
         let log = self.records().environment(name)?;
-        self.block_on(log.append_after(history.last_number(), happened, &happened.references()))?;
-        Ok(())
+        loop {
+            match self.block_on(log.append_after(last, happened, &happened.references())) {
+                Ok(_) => return Ok(()),
+                Err(mlci_artifact::Error::Conflict { .. }) => {
+                    let history = self.history(name)?;
+                    let since = history.0.iter().filter(|entry| last.is_none_or(|last| entry.number > last));
+                    if let Some(other) = since.clone().find(|entry| !matches!(entry.body, Happened::Approved { .. })) {
+                        return Err(Error::fail(format!(
+                            "somebody else changed `{name}` at the same time (entry {} of its log)",
+                            other.number
+                        ))
+                        .help(format!("see what serves there: {}", self.command_line(&format!("status {name}")))));
+                    }
+                    last = history.last_number();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     fn move_alias(&self, name: &Label, release: &Release) -> Result<()> {
@@ -264,7 +331,16 @@ fn verified(name: &Label, release: &Release, running: &Running) -> EnvironmentEn
     end
 }
 
+/// What becomes of a release that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnFailure {
+    /// It is recorded as rejected.
+    Reject,
+    /// It served before, and its record stays.
+    Keep,
+}
+
 /// A release, as a person is told of it.
 pub(crate) fn shown(release: &Release) -> String {
-    format!("{}@{} (image {})", release.name, release.version, release.image)
+    format!("{}@{} (image {})", release.name, release.version, release.image.short())
 }

@@ -13,6 +13,9 @@ pub(crate) trait Target {
     /// Where that fails, what ran before still runs.
     fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError>;
 
+    /// Clears away what a command that was cut short left behind. Returns whether there was anything.
+    fn settle(&self) -> Result<bool, Error>;
+
     /// Checks that what runs there answers as the release should.
     fn verify(&self, release: &Release, running: &Running) -> Result<(), Error>;
 

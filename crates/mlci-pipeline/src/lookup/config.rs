@@ -7,7 +7,7 @@ impl Pipeline {
     pub fn show_config(&self) -> Finished {
         self.command("config", |ending| {
             ending.text = Some(config::render(self.loaded()));
-            ending.result = Some(json!({"origins": self.loaded().origins}));
+            ending.result = Some(json!({"values": self.config(), "origins": self.loaded().origins}));
             Ok(())
         })
     }

@@ -138,21 +138,18 @@ impl Pipeline {
     }
 
     fn server_findings(&self) -> Vec<Finding> {
-        if let Some(server) = &self.config().image.server {
-            let path = self.resolve(server);
-            return vec![if path.is_file() {
-                Finding::good("server", format!("{server}, named by [image] server"))
-            } else {
-                Finding::bad(
-                    "server",
-                    format!("[image] server = \"{server}\" is no file"),
-                    "name a static mlci-serve for Linux",
-                )
-            }];
-        }
-        if !cfg!(target_os = "linux") {
-            let found = "a server for Linux cannot be built on this system";
-            return vec![Finding::bad("server", found, "name a ready one: [image] server = \"PATH\"")];
+        match crate::stage::server::Server::find(self) {
+            Err(error) => return vec![Finding::bad("server", error.to_string(), error.help.unwrap_or_default())],
+            Ok(server) => {
+                if let Some(path) = server.ready() {
+                    return vec![match mlci_image::Architecture::of_static(path) {
+                        Ok(architecture) => {
+                            Finding::good("server", format!("{} ({architecture}, static)", path.display()))
+                        }
+                        Err(error) => Finding::bad("server", error.to_string(), "name a static mlci-serve for Linux"),
+                    }];
+                }
+            }
         }
         let version = said(Command::new("rustc").arg("-V"));
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);

@@ -84,11 +84,17 @@ fn minute(time: Timestamp) -> String {
 
 /// Everything of a run as names and texts, kinds apart.
 fn values(run: &RunRecord) -> Vec<(String, String)> {
-    let mut values = vec![("status".to_owned(), run.status.to_string())];
+    let mut values = vec![
+        ("name".to_owned(), run.name.clone()),
+        ("status".to_owned(), run.status.to_string()),
+        ("started".to_owned(), run.start.to_string()),
+        ("ended".to_owned(), run.end.map(|end| end.to_string()).unwrap_or_default()),
+    ];
+    values.extend(run.reason.iter().map(|reason| ("reason".to_owned(), reason.clone())));
     values.extend(run.params.iter().map(|(name, value)| (format!("param {name}"), value.clone())));
-    values.extend(run.metrics.iter().filter_map(|(name, points)| {
-        let last = points.last()?;
-        Some((format!("metric {name}"), last.value.to_string()))
+    values.extend(run.metrics.iter().map(|(name, points)| {
+        let all: Vec<String> = points.iter().map(|point| point.value.to_string()).collect();
+        (format!("metric {name}"), all.join(", "))
     }));
     values.extend(run.tags.iter().map(|(name, value)| (format!("tag {name}"), value.clone())));
     values

@@ -59,25 +59,34 @@ impl Pipeline {
     /// A chain for each image, and for each version that is in no image.
     fn chains(&self) -> Result<Vec<Vec<Link>>> {
         let name = &self.config().project.name;
-        let mut releases: Vec<Release> = Vec::new();
-        for build in self.block_on(self.records().builds()?.entries())? {
-            // The same content built again, from another commit, is one image still.
-            if !releases.iter().any(|release| release.image == build.body.image) {
-                releases.push(build.body);
-            }
-        }
+        let builds: Vec<Release> =
+            self.block_on(self.records().builds()?.entries())?.into_iter().map(|build| build.body).collect();
         let mut chains = Vec::new();
         for version in self.block_on(self.store().versions(name))? {
-            let images: Vec<&Release> = releases.iter().filter(|release| release.model == version.model).collect();
+            let mut images: Vec<&Release> = Vec::new();
+            for build in builds.iter().filter(|build| build.model == version.model) {
+                if !images.iter().any(|image| image.image == build.image) {
+                    images.push(build);
+                }
+            }
             if images.is_empty() {
                 chains.push(origin(&version));
             }
-            for release in images {
+            for image in images {
                 let mut links = origin(&version);
-                links.push(link("server", release.server.to_string(), ""));
-                links.push(link("image", release.image.to_string(), format!("built from {}", release.source)));
+                links.push(link("server", image.server.to_string(), ""));
+                links.push(link("image", image.image.to_string(), ""));
+                // The same content may have come from several commits and runs.
+                for build in builds.iter().filter(|build| build.image == image.image) {
+                    let again = [Some(("source", build.source.to_string())), build.run.clone().map(|run| ("run", run))];
+                    for (kind, value) in again.into_iter().flatten() {
+                        if !links.iter().any(|link| link.value == value) {
+                            links.push(link(kind, value, "came to the same image"));
+                        }
+                    }
+                }
                 for environment in self.config().environment.keys() {
-                    links.extend(self.went_to(environment, release)?);
+                    links.extend(self.went_to(environment, image)?);
                 }
                 chains.push(links);
             }
@@ -128,11 +137,9 @@ fn is(link: &Link, thing: &str) -> bool {
     let digits = thing.strip_prefix("sha256:").unwrap_or(thing);
     let value = link.value.strip_prefix("sha256:").unwrap_or(&link.value);
     let shortened = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()) && value.starts_with(digits);
-    let built_from = link.kind == "image"
-        && digits.len() >= 6
-        && link.note.strip_prefix("built from ").is_some_and(|source| source.starts_with(digits));
+    let version = link.kind == "version" && link.value.rsplit('@').next() == Some(thing);
     let environment = link.kind.split_once(" #").is_some_and(|(name, _)| name == thing);
-    link.value == thing || shortened || built_from || environment
+    link.value == thing || version || shortened || environment
 }
 
 fn text(chain: &Chain) -> String {

@@ -60,7 +60,7 @@ pub(super) const fn outcome(outcome: Outcome) -> Mark {
 pub(super) const fn stage(status: StageStatus) -> Mark {
     let tone = match status {
         StageStatus::Done => Tone::Good,
-        StageStatus::Cached | StageStatus::Skipped => Tone::Plain,
+        StageStatus::Cached | StageStatus::Skipped | StageStatus::Planned => Tone::Plain,
         StageStatus::Failed => Tone::Bad,
     };
     (tone, status.as_str())
@@ -70,7 +70,7 @@ pub(super) const fn environment(status: EnvironmentStatus) -> Mark {
     let tone = match status {
         EnvironmentStatus::Verified => Tone::Good,
         EnvironmentStatus::Waiting | EnvironmentStatus::Down | EnvironmentStatus::Drifted => Tone::Warn,
-        EnvironmentStatus::Rejected | EnvironmentStatus::Failed => Tone::Bad,
+        EnvironmentStatus::Rejected | EnvironmentStatus::Refused | EnvironmentStatus::Failed => Tone::Bad,
         EnvironmentStatus::Empty | EnvironmentStatus::Ephemeral => Tone::Plain,
     };
     (tone, status.as_str())

@@ -1,3 +1,5 @@
+use std::cell::OnceCell;
+
 use mlci_core::{Digest, digest_file};
 use mlci_train::DataReport;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,15 @@ use crate::{config::canonical, error::Result, pipeline::Pipeline};
 
 /// Reads the data under its schema and digests it.
 pub(crate) struct DataStage<'p> {
-    pub(crate) pipeline: &'p Pipeline,
+    pipeline: &'p Pipeline,
+    /// What the file held when it was asked whether there is work to do.
+    seen: OnceCell<Digest>,
+}
+
+impl<'p> DataStage<'p> {
+    pub(crate) fn new(pipeline: &'p Pipeline) -> Self {
+        Self { pipeline, seen: OnceCell::new() }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,7 +37,11 @@ impl Stage for DataStage<'_> {
     fn inputs(&self) -> Result<Digest> {
         let data = &self.pipeline.config().data;
         // The content decides, not the time stamp: a change that restores it is a change.
-        let (content, _) = digest_file(&self.pipeline.resolve(&data.path))?;
+        let (content, _) = digest_file(&self.pipeline.resolve(&data.path)).map_err(|error| {
+            crate::error::Error::from(error)
+                .help(format!("[data] path = \"{}\" names the file with the data", data.path))
+        })?;
+        let content = *self.seen.get_or_init(|| content);
         Ok(Digest::builder()
             .part(content.as_bytes())
             .part(canonical(data).as_bytes())
@@ -40,7 +54,10 @@ impl Stage for DataStage<'_> {
     }
 
     fn work(&self) -> Result<DataOutput> {
-        let table = self.pipeline.table()?;
+        let table = match self.seen.get() {
+            Some(seen) => self.pipeline.table_of(seen)?,
+            None => self.pipeline.table()?,
+        };
         Ok(DataOutput { digest: table.digest, bytes: table.bytes, report: table.table.report().clone() })
     }
 

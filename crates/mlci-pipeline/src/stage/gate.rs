@@ -1,13 +1,13 @@
 use mlci_artifact::Version;
 use mlci_core::{Digest, Verdict};
 use mlci_model::Model;
-use mlci_train::{Evaluation, GateOptions, GateReport, Limit};
+use mlci_train::{EvaluateError, Evaluation, GateOptions, GateReport, Limit};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, TrainOutput};
 use crate::{
     config::{Gate, Metric, canonical},
-    error::{Context as _, Error, Outcome, Result},
+    error::{Error, Outcome, Result},
     pipeline::Pipeline,
 };
 
@@ -59,38 +59,76 @@ fn options(gate: &Gate, seed: u64) -> GateOptions {
 }
 
 impl GateStage<'_> {
-    /// How the champion does on the held-out rows; `None` where there is no champion yet.
-    fn champion(&self) -> Result<Option<Champion>> {
-        let Some(version) = self.champion else { return Ok(None) };
+    /// How the champion does on the held-out rows. It may have been trained on some of them, after a change of the seed:
+    /// that can only make it harder to beat. The inner error: it cannot be evaluated on this data.
+    fn champion(&self, version: &Version) -> Result<std::result::Result<Champion, EvaluateError>> {
         let bytes = self.pipeline.block_on(self.pipeline.store().model_bytes(version))?;
         let model = Model::decode(&bytes)?;
-        let table = self.pipeline.table()?;
-        let config = self.pipeline.config();
-        let split = mlci_train::split(&table.table, config.train.seed, config.train.test_fraction);
-        let evaluation = mlci_train::evaluate(&model, &table.table, &split.test, config.train.seed).context(|| {
-            format!("the champion {}@{} cannot be evaluated on this data", config.project.name, version.number)
-        })?;
-        Ok(Some(Champion { version: version.number, model: version.model, evaluation }))
-    }
-
-    /// Says why there was no comparison, where the reason is not that there is no champion. What is in the journal does
-    /// not know: the same model passed before it was one.
-    pub(crate) fn explain(&self, mut output: GateOutput) -> GateOutput {
-        if self.reigns {
-            let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
-            champion.for_each(|check| "not applicable: this model is the champion".clone_into(&mut check.explanation));
-        }
-        output
+        let table = &self.pipeline.table_of(&self.data)?.table;
+        let train = &self.pipeline.config().train;
+        let split = mlci_train::split(table, train.seed, train.test_fraction);
+        Ok(mlci_train::evaluate(&model, table, &split.test, train.seed).map(|evaluation| Champion {
+            version: version.number,
+            model: version.model,
+            evaluation,
+        }))
     }
 
     /// Compares, whatever comes of it.
     pub(crate) fn compare(&self) -> Result<GateOutput> {
-        let champion = self.champion()?;
         let challenger = self.trained.evaluation(self.pipeline)?;
         let config = self.pipeline.config();
         let options = options(&config.gate, config.train.seed);
-        let report = mlci_train::gate(&options, &challenger, champion.as_ref().map(|champion| &champion.evaluation));
+        let champion = self.champion.map(|version| self.champion(version)).transpose()?;
+        let (champion, unusable) = match champion {
+            Some(Ok(champion)) => (Some(champion), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let mut report =
+            mlci_train::gate(&options, &challenger, champion.as_ref().map(|champion| &champion.evaluation));
+        if let Some(error) = unusable {
+            // There is a champion, and nothing is known of how it compares.
+            let alias = &config.gate.champion;
+            for check in report.checks.iter_mut().filter(|check| check.name == "champion") {
+                check.verdict = Some(Verdict::NoData);
+                check.explanation = format!(
+                    "the champion cannot be evaluated on this data ({error}); keep its columns in the data, or name another: {}",
+                    self.pipeline.command_line(&format!("promote MODEL@VERSION --to {alias}"))
+                );
+            }
+            report.verdict = Verdict::all(report.checks.iter().filter_map(|check| check.verdict));
+        }
         Ok(GateOutput { report, champion })
+    }
+
+    fn inputs_against(&self, champion: &str) -> Digest {
+        Digest::builder()
+            .part(self.trained.model.as_bytes())
+            .part(self.data.as_bytes())
+            .part(canonical(&self.pipeline.config().gate).as_bytes())
+            .part(self.pipeline.code().as_bytes())
+            .part(champion)
+            .finish()
+    }
+
+    /// Notes that the model passed for the day when it is the champion itself: it is not compared then, and what it
+    /// passed once it passed.
+    pub(crate) fn remember(&self, output: &GateOutput) -> Result<()> {
+        let inputs = self.inputs_against("itself");
+        if self.reigns || self.pipeline.journal().get::<GateOutput>(self.name(), &inputs)?.is_some() {
+            return Ok(());
+        }
+        self.pipeline.journal().put(self.name(), &inputs, 0.0, output)
+    }
+
+    /// Says why there was no comparison, where the reason is not that there is no champion.
+    pub(crate) fn explain(&self, mut output: GateOutput) -> GateOutput {
+        if self.reigns && output.champion.is_none() {
+            let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
+            champion.for_each(|check| "not applicable: this model is the champion".clone_into(&mut check.explanation));
+        }
+        output
     }
 }
 
@@ -102,15 +140,11 @@ impl Stage for GateStage<'_> {
     }
 
     fn inputs(&self) -> Result<Digest> {
-        let mut digest = Digest::builder()
-            .part(self.trained.model.as_bytes())
-            .part(self.data.as_bytes())
-            .part(canonical(&self.pipeline.config().gate).as_bytes())
-            .part(self.pipeline.code().as_bytes());
-        if let Some(version) = self.champion {
-            digest.add(version.model.as_bytes());
-        }
-        Ok(digest.finish())
+        Ok(match self.champion {
+            _ if self.reigns => self.inputs_against("itself"),
+            Some(version) => self.inputs_against(&version.model.to_string()),
+            None => self.inputs_against("nobody"),
+        })
     }
 
     fn holds(&self, _: &GateOutput) -> Result<bool> {
@@ -143,6 +177,9 @@ impl Stage for GateStage<'_> {
     fn note(&self, output: &GateOutput) -> String {
         let applied = output.report.checks.iter().filter(|check| check.verdict.is_some()).count();
         let against = match &output.champion {
+            Some(champion) if self.reigns => {
+                format!("the champion itself, compared with version {} before", champion.version)
+            }
             Some(champion) => format!("champion: version {}", champion.version),
             None if self.reigns => "this model is the champion".to_owned(),
             None => "no champion yet".to_owned(),

@@ -1,9 +1,15 @@
-use mlci_core::Digest;
-use mlci_image::ImageSpec;
+use std::{path::Path, process::Command};
+
+use mlci_core::{Digest, FileError};
+use mlci_image::{Architecture, ImageSpec, Settings};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, server::Server};
-use crate::{config::canonical, error::Result, pipeline::Pipeline};
+use crate::{
+    config::canonical,
+    error::{Error, Result},
+    pipeline::Pipeline,
+};
 
 /// Makes the container image of server and model, once per content.
 pub(crate) struct ImageStage<'p> {
@@ -19,6 +25,7 @@ pub(crate) struct ImageStage<'p> {
 pub(crate) struct ImageOutput {
     pub(crate) digest: Digest,
     pub(crate) server: Digest,
+    pub(crate) architecture: Architecture,
     pub(crate) compressed_bytes: u64,
     pub(crate) uncompressed_bytes: u64,
     /// The layout's folder, as the configuration writes it.
@@ -27,6 +34,11 @@ pub(crate) struct ImageOutput {
 }
 
 impl ImageOutput {
+    fn settings(&self, pipeline: &Pipeline) -> Settings {
+        let port = pipeline.config().image.port;
+        Settings { architecture: self.architecture, port, ..Settings::default() }
+    }
+
     /// How tools like `skopeo` name it.
     pub(crate) fn reference(&self) -> String {
         format!("oci:{}:{}", self.layout, self.tag)
@@ -36,6 +48,19 @@ impl ImageOutput {
 impl<'p> ImageStage<'p> {
     pub(crate) fn new(pipeline: &'p Pipeline, model: Digest, version: u64, again: bool) -> Result<Self> {
         Ok(Self { pipeline, server: Server::find(pipeline)?, model, version, again })
+    }
+
+    /// The server loads the model and finds its golden predictions, before anything is made of the two. A server for
+    /// another machine is not run; it is verified where it is deployed.
+    fn smoke_test(&self, server: &Path, model: &Path, architecture: Architecture) -> Result<()> {
+        if !cfg!(target_os = "linux") || architecture.target() != std::env::consts::ARCH {
+            return Ok(());
+        }
+        let mut command = Command::new(std::path::absolute(server).map_err(FileError::at("locate", server))?);
+        command.arg("--check").arg("--model").arg(model);
+        let log = self.pipeline.workdir().log("smoke-test");
+        crate::command::run(command, "image", &log, self.pipeline)
+            .map_err(|error| Error::fail("the server cannot serve the model").because(error))
     }
 
     fn tag(&self) -> String {
@@ -61,7 +86,12 @@ impl Stage for ImageStage<'_> {
 
     fn holds(&self, output: &ImageOutput) -> Result<bool> {
         // A layout that cannot be read is a reason to work, and the work then says what is wrong with it.
-        Ok(self.pipeline.layout().is_ok_and(|layout| layout.find(&output.digest).is_ok_and(|found| found.is_some())))
+        let Ok(layout) = self.pipeline.layout() else { return Ok(false) };
+        // Looks at the length of every layer; a deployment reads and checks them whole.
+        let found = layout.find_content(&output.server, &self.model, &output.settings(self.pipeline));
+        Ok(found.is_ok_and(|found| {
+            found.is_some_and(|image| image.digest == output.digest && image.tags.contains(&output.tag))
+        }))
     }
 
     fn work(&self) -> Result<ImageOutput> {
@@ -69,6 +99,8 @@ impl Stage for ImageStage<'_> {
         let layout = self.pipeline.layout()?;
         let server = self.server.binary(self.pipeline, self.again)?;
         let model = self.pipeline.workdir().model(&self.model);
+        let architecture = Architecture::of_static(&server)?;
+        self.smoke_test(&server, &model, architecture)?;
         let image = {
             let mut spec = ImageSpec::new(&server, model);
             spec.settings.port = config.image.port;
@@ -80,9 +112,10 @@ impl Stage for ImageStage<'_> {
         Ok(ImageOutput {
             digest: image.digest,
             server: image.server,
+            architecture,
             compressed_bytes: image.compressed_bytes,
             uncompressed_bytes: image.uncompressed_bytes,
-            layout: config.image.layout.clone(),
+            layout: self.pipeline.resolve(&config.image.layout).display().to_string(),
             tag,
         })
     }

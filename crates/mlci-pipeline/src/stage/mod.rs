@@ -176,7 +176,7 @@ impl<'p> Runner<'p> {
             _ => {}
         }
         if self.plan {
-            self.end(name, StageStatus::Skipped, started, "would run, and what follows as its result requires".into());
+            self.end(name, StageStatus::Planned, started, "would run".to_owned());
             return Ok(None);
         }
         self.pipeline.event(&Event::StageStarted { name: name.to_owned() });
@@ -197,11 +197,6 @@ impl<'p> Runner<'p> {
         position(name).is_ok_and(|index| (self.selection.first..=self.selection.last).contains(&index))
     }
 
-    /// Whether a stage comes before all that the command runs.
-    pub(crate) fn is_past(&self, name: &str) -> bool {
-        position(name).is_ok_and(|index| index < self.selection.first)
-    }
-
     /// Whether a stage runs even when it is done.
     pub(crate) fn again(&self, name: &str) -> bool {
         position(name).is_ok_and(|index| index >= self.selection.again)
@@ -214,14 +209,16 @@ impl<'p> Runner<'p> {
     pub(crate) fn end(&mut self, name: &str, status: StageStatus, started: Instant, note: String) {
         let seconds = started.elapsed().as_secs_f64();
         self.pipeline.event(&Event::StageFinished { name: name.to_owned(), status, seconds, note: note.clone() });
-        self.ends.push(StageEnd { name: name.to_owned(), status, seconds, note });
+        let end = StageEnd { name: name.to_owned(), status, seconds, note: self.pipeline.redact(note) };
+        crate::interrupt::note(&end);
+        self.ends.push(end);
     }
 
     /// How the stages ended; those that were not reached are skipped.
     pub(crate) fn into_ends(mut self) -> Vec<StageEnd> {
         for name in STAGES {
             if !self.ends.iter().any(|end| end.name == name) {
-                let note = "not reached".to_owned();
+                let note = if self.plan { "depends on the stages before" } else { "not reached" }.to_owned();
                 self.ends.push(StageEnd { name: name.to_owned(), status: StageStatus::Skipped, seconds: 0.0, note });
             }
         }

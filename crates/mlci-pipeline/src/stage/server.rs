@@ -51,6 +51,14 @@ impl Server {
         }
     }
 
+    /// Where it is, if nothing has to be built.
+    pub(crate) fn ready(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Ready(path) => Some(path),
+            Origin::Workspace(_) => None,
+        }
+    }
+
     /// The binary itself, built if it has to be.
     pub(crate) fn binary(&self, pipeline: &Pipeline, again: bool) -> Result<PathBuf> {
         match &self.origin {
@@ -157,8 +165,14 @@ impl Workspace {
         let mut digest = Digest::builder()
             .part(build.target.as_deref().unwrap_or_default())
             .part(build.flags.as_deref().unwrap_or_default())
-            .part(rustc_version()?);
-        for file in ["Cargo.lock", "Cargo.toml"] {
+            .part(rustc_version(&self.root)?);
+        for (name, value) in env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PROFILE_") {
+                digest.add(name.as_encoded_bytes());
+                digest.add(value.as_encoded_bytes());
+            }
+        }
+        for file in ["Cargo.lock", "Cargo.toml", ".cargo/config.toml", "rust-toolchain", "rust-toolchain.toml"] {
             digest.add(&fs::read(self.root.join(file)).unwrap_or_default());
         }
         for folder in &self.folders {
@@ -168,7 +182,8 @@ impl Workspace {
     }
 
     fn binary(&self, pipeline: &Pipeline, build: &Build, stage: &str, again: bool) -> Result<PathBuf> {
-        let kept = pipeline.workdir().cache().join("server").join(self.key(build)?.hex());
+        let key = self.key(build)?;
+        let kept = pipeline.workdir().cache().join("server").join(key.hex());
         let path = kept.join(PACKAGE);
         let note = kept.join("digest");
         if !again && let Ok(text) = fs::read_to_string(&note) {
@@ -184,6 +199,9 @@ impl Workspace {
         });
         let built = self.build(pipeline, build, stage)?;
         let bytes = fs::read(&built).map_err(FileError::at("read", &built))?;
+        if self.key(build)? != key {
+            return Err(Error::fail("the sources were changed while the server was built").help("run it again"));
+        }
         write_atomic(&path, &bytes)?;
         make_executable(&path)?;
         // Written last: its presence says that the binary is whole.
@@ -201,7 +219,7 @@ impl Workspace {
         if let Some(flags) = &build.flags {
             command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
         }
-        command::run(command, stage, &pipeline.workdir().log(stage), pipeline.observer()).map_err(|error| {
+        command::run(command, stage, &pipeline.workdir().log(stage), pipeline).map_err(|error| {
             let log = error.help.clone().unwrap_or_default();
             error.help(format!("{log}; {TWO_WAYS}"))
         })?;
@@ -220,8 +238,9 @@ fn make_executable(path: &Path) -> Result<()> {
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(FileError::at("change", path))?)
 }
 
-fn rustc_version() -> Result<Vec<u8>> {
+fn rustc_version(folder: &Path) -> Result<Vec<u8>> {
     let output = Command::new("rustc")
+        .current_dir(folder)
         .arg("-vV")
         .stdin(Stdio::null())
         .output()
@@ -306,7 +325,10 @@ fn add_sources(digest: &mut mlci_core::DigestBuilder, top: &Path, folder: &Path)
     for path in paths {
         let name = path.file_name().unwrap_or_default();
         if path.is_dir() {
-            if !["target", "tests", "benches", "examples", ".git", ".mlci"].iter().any(|skipped| name == *skipped) {
+            // What stands beside a package's sources, not what stands among them.
+            let beside =
+                folder == top && ["target", "tests", "benches", "examples"].iter().any(|skipped| name == *skipped);
+            if !beside && !path.is_symlink() {
                 add_sources(digest, top, &path)?;
             }
         } else {

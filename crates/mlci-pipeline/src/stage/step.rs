@@ -7,7 +7,13 @@ use std::{
 use mlci_core::{Digest, DigestBuilder, FileError, digest_file};
 
 use super::Stage;
-use crate::{command, config::Step, error::Result, pipeline::Pipeline, source};
+use crate::{
+    command,
+    config::Step,
+    error::{Error, Result},
+    pipeline::Pipeline,
+    source,
+};
 
 /// Runs a command of the team's own: `setup`, `check` or `test`.
 pub(crate) struct StepStage<'p> {
@@ -35,7 +41,16 @@ impl Stage for StepStage<'_> {
             digest.add(model.as_bytes());
         }
         let files = match (&self.step.inputs, self.name) {
-            (Some(inputs), _) => inputs.iter().map(PathBuf::from).collect(),
+            (Some(inputs), _) => {
+                for input in inputs {
+                    if !root.join(input).exists() {
+                        let name = self.name;
+                        return Err(Error::invalid(format!("[{name}] inputs names `{input}`, which does not exist"))
+                            .help("name files and folders, relative to the configuration; [] for none"));
+                    }
+                }
+                inputs.iter().map(PathBuf::from).collect()
+            }
             // Preparing a machine depends on the files that the command names (`-r requirements.txt`), not on all.
             (None, "setup") => {
                 self.step.command.iter().map(PathBuf::from).filter(|path| root.join(path).is_file()).collect()
@@ -66,7 +81,7 @@ impl Stage for StepStage<'_> {
                 command.env_remove(&name);
             }
         }
-        command::run(command, self.name, &self.pipeline.workdir().log(self.name), self.pipeline.observer())
+        command::run(command, self.name, &self.pipeline.workdir().log(self.name), self.pipeline)
     }
 
     fn note(&self, (): &()) -> String {
@@ -92,6 +107,10 @@ fn add(digest: &mut DigestBuilder, root: &Path, path: &Path) -> Result<()> {
     if kind.is_symlink() {
         let target = fs::read_link(&whole).map_err(FileError::at("read", &whole))?;
         digest.add(target.as_os_str().as_encoded_bytes());
+        // What stands behind the link counts too, where that is a file.
+        if fs::metadata(&whole).is_ok_and(|metadata| metadata.is_file()) {
+            digest.add(digest_file(&whole)?.0.as_bytes());
+        }
     } else if kind.is_file() {
         let (content, _) = digest_file(&whole)?;
         digest.add(content.as_bytes());

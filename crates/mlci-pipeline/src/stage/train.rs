@@ -21,6 +21,8 @@ pub(crate) struct TrainStage<'p> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TrainOutput {
     pub(crate) model: Digest,
+    /// The digest of the file with its predictions for the held-out rows.
+    pub(crate) evaluation: Digest,
     pub(crate) features: usize,
     pub(crate) train_rows: usize,
     pub(crate) training: Metrics,
@@ -45,6 +47,9 @@ impl TrainOutput {
     pub(crate) fn evaluation(&self, pipeline: &Pipeline) -> Result<Evaluation> {
         let path = pipeline.workdir().evaluation(&self.model);
         let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
+        if Digest::of(&bytes) != self.evaluation {
+            return Err(Error::fail(format!("`{}` is damaged", path.display())).help("train again: ci --from train"));
+        }
         serde_json::from_slice(&bytes).context(|| format!("`{}` cannot be read", path.display()))
     }
 }
@@ -85,7 +90,7 @@ impl Stage for TrainStage<'_> {
 
     fn work(&self) -> Result<TrainOutput> {
         let config = self.pipeline.config();
-        let table = self.pipeline.table()?;
+        let table = self.pipeline.table_of(&self.data.digest)?;
         let options = options(&config.train);
         let trained =
             mlci_train::train(&table.table, &options, &config.project.name, self.data.digest, config.model_digest())
@@ -97,6 +102,7 @@ impl Stage for TrainStage<'_> {
         write_atomic(&self.pipeline.workdir().model(&model), &bytes)?;
         Ok(TrainOutput {
             model,
+            evaluation: Digest::of(&evaluation),
             features: trained.model.schema().features.len(),
             train_rows: trained.split.train.len(),
             training: trained.training,

@@ -33,6 +33,9 @@ pub(super) struct Ready {
     pub(super) address: String,
 }
 
+/// How long a server that was told to stop has beyond its drain, in seconds.
+pub(super) const LIMIT: f64 = 10.0;
+
 /// How often a condition is looked at again.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -82,7 +85,7 @@ impl Instance {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        File::open(self.log()).is_ok_and(|log| matches!(log.try_lock(), Err(TryLockError::WouldBlock)))
+        File::open(self.log()).is_ok_and(|log| matches!(log.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     pub(super) fn control(&self) -> Result<Control> {
@@ -109,6 +112,7 @@ impl Instance {
                 "--new-session",
             ])
             .args(["--model-version", &release.version.to_string(), "--drain-seconds", &drain.to_string()])
+            .args(["--limit-seconds", &(drain + LIMIT).to_string()])
             // Nothing of the caller's: not its settings, not its secrets.
             .env_clear()
             .stdin(Stdio::null())
@@ -183,13 +187,20 @@ impl Instance {
             self.signal(Signal::TERM);
         }
         if !wait_for(grace, || !self.is_alive()) {
-            self.signal(Signal::KILL);
-            if !wait_for(Duration::from_secs(2), || !self.is_alive()) {
-                return Err(Error::fail(format!("the server in `{}` cannot be stopped", self.folder.display()))
-                    .help("see which process has its log open, and end it"));
-            }
+            self.kill()?;
         }
         Ok(true)
+    }
+
+    /// Ends it at once, answered or not.
+    pub(super) fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL);
+        if wait_for(Duration::from_secs(2), || !self.is_alive()) { Ok(()) } else { Err(self.stuck()) }
+    }
+
+    fn stuck(&self) -> Error {
+        Error::fail(format!("the server in `{}` cannot be stopped", self.folder.display()))
+            .help("see which process has its log open, and end it")
     }
 
     fn signal(&self, signal: Signal) {

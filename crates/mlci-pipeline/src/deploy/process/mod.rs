@@ -10,7 +10,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mlci_core::{FileError, write_atomic};
@@ -47,10 +47,14 @@ impl Process {
         self.folder.join("current")
     }
 
+    /// The instance that is to serve; none where its folder is gone.
     fn current(&self) -> Result<Option<Instance>> {
         let path = self.current_file();
         match fs::read_to_string(&path) {
-            Ok(name) => Ok(Some(Instance::at(self.folder.join("instances").join(name.trim())))),
+            Ok(name) => {
+                let instance = Instance::at(self.folder.join("instances").join(name.trim()));
+                Ok(Some(instance).filter(|instance| instance.number().is_some() && instance.folder().is_dir()))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(FileError::at("read", &path)(error).into()),
         }
@@ -69,36 +73,51 @@ impl Process {
     }
 
     fn grace(&self) -> Duration {
-        Duration::from_secs_f64(self.environment.drain_seconds) + Duration::from_secs(12)
+        Duration::from_secs_f64(self.environment.drain_seconds + instance::LIMIT + 2.0)
     }
 
-    /// Stops and removes what a killed deployment left behind: every instance but the current one.
-    fn reap(&self, keep: Option<&Instance>) -> Result<()> {
-        for instance in self.instances()? {
-            if keep.is_none_or(|keep| keep.folder() != instance.folder()) {
-                instance.stop(self.grace())?;
-                instance.remove()?;
-            }
-        }
-        Ok(())
+    /// The instances beside the current one: what a command that was cut short left behind.
+    fn leftovers(&self) -> Result<Vec<Instance>> {
+        let current = self.current()?.map(|current| current.name());
+        Ok(self.instances()?.into_iter().filter(|instance| Some(instance.name()) != current).collect())
     }
 
     /// The public listener: the old instance's own where it listens on the wanted port, else a new one.
-    fn listener(&self, old: Option<&Instance>) -> Result<TcpListener> {
+    fn listener(&self, old: Option<&Instance>, progress: &dyn Fn(String)) -> Result<TcpListener> {
         let path = self.folder.join("port");
         let kept = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u16>().ok());
         let wanted = self.environment.port.or(kept);
-        if let Some(old) = old.filter(|old| old.is_alive())
-            && let Ok(listener) = old.control().and_then(|control| control.share().context(|| "no listener".to_owned()))
-            && listener.local_addr().is_ok_and(|address| wanted.is_none_or(|port| address.port() == port))
-        {
-            return Ok(listener);
+        let mut killed = false;
+        if let Some(old) = old.filter(|old| old.is_alive()) {
+            match old.control().and_then(|control| control.share().context(|| "no listener".to_owned())) {
+                Ok(listener) => {
+                    if listener.local_addr().is_ok_and(|address| wanted.is_none_or(|port| address.port() == port)) {
+                        return Ok(listener);
+                    }
+                }
+                // It hangs: it answers nobody, and holds the port.
+                Err(_) => {
+                    old.kill()?;
+                    killed = true;
+                }
+            }
         }
         let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let listener = match TcpListener::bind(address(wanted.unwrap_or(0))) {
+        let mut bound = TcpListener::bind(address(wanted.unwrap_or(0)));
+        // The kernel closes a killed process's sockets after the lock by which its end is told.
+        let end = Instant::now() + Duration::from_secs(2);
+        while killed && bound.is_err() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+            bound = TcpListener::bind(address(wanted.unwrap_or(0)));
+        }
+        let listener = match bound {
             Ok(listener) => listener,
             // A port that nobody asked for may change; one in the configuration may not.
-            Err(_) if self.environment.port.is_none() => {
+            Err(source) if self.environment.port.is_none() => {
+                progress(format!(
+                    "127.0.0.1:{} is taken by something else ({source}), so it moves",
+                    wanted.unwrap_or(0)
+                ));
                 TcpListener::bind(address(0)).context(|| "no loopback port is free".to_owned())?
             }
             Err(source) => {
@@ -147,19 +166,33 @@ impl Process {
     }
 
     /// Gives the public port to the new instance, makes it the current one, and stops the old one.
-    fn swap(&self, new: &Instance, started: &Started, old: Option<&Instance>, release: &Release) -> Result<Running> {
-        let listener = self.listener(old)?;
+    ///
+    /// Where that fails before the new one is known to answer there, the old one was not touched.
+    fn swap(
+        &self,
+        new: &Instance,
+        started: &Started,
+        old: Option<&Instance>,
+        release: &Release,
+        progress: &dyn Fn(String),
+    ) -> Result<Running> {
+        let listener = self.listener(old, progress)?;
         let public = new.control()?.serve(&listener).context(|| "the new server did not take the port".to_owned())?;
         drop(listener);
+        let address = format!("http://{public}");
+        // Both listen now, and either may answer, so the new one is asked for until it does.
+        let end = Instant::now() + ANSWER;
+        while let Err(error) = self.verify_at(&address, release, &started.model, started.pid) {
+            if Instant::now() > end {
+                return Err(error);
+            }
+        }
         new.describe(release)?;
         write_atomic(&self.current_file(), new.name().as_bytes())?;
         if let Some(old) = old {
             old.stop(self.grace())?;
             old.remove()?;
         }
-        let address = format!("http://{public}");
-        // Only the new one listens now, so this is what every client gets.
-        self.verify_at(&address, release, &started.model, started.pid)?;
         Ok(Running {
             address,
             image: release.image,
@@ -178,7 +211,7 @@ struct Started {
 impl Target for Process {
     fn observe(&self) -> Result<Option<Running>> {
         let Some(current) = self.current()?.filter(Instance::is_alive) else { return Ok(None) };
-        // A server that hangs counts as none: it will be replaced.
+        // A server that hangs counts as none; a deployment ends it by force.
         let Ok(status) = current.control().and_then(|control| control.status().context(|| "no status".to_owned()))
         else {
             return Ok(None);
@@ -194,8 +227,8 @@ impl Target for Process {
     }
 
     fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError> {
+        self.settle()?;
         let old = self.current()?;
-        self.reap(old.as_ref())?;
         let last = self.instances()?.iter().filter_map(Instance::number).max().unwrap_or(0);
         let new = Instance::create(&self.folder.join("instances"), last + 1)?;
         let deployed = self.start(&new, release, progress).and_then(|started| {
@@ -203,34 +236,62 @@ impl Target for Process {
                 Some(old) if old.is_alive() => "taking over the port from the one before".to_owned(),
                 _ => "taking the port".to_owned(),
             });
-            Ok(self.swap(&new, &started, old.as_ref(), release)?)
+            Ok(self.swap(&new, &started, old.as_ref(), release, progress)?)
         });
         if deployed.is_err() && self.current()?.is_none_or(|current| current.folder() != new.folder()) {
-            // The first error is the one to report; the next deployment tries to clean up again.
-            let _ = new.stop(self.grace()).and_then(|_| new.remove());
+            // The first error is the one to report; the next command tries to clean up again.
+            let _ = new.stop(self.grace());
+            let _ = fs::copy(new.log(), self.folder.join("failed.log"));
+            let _ = new.remove();
         }
         deployed
     }
 
+    fn settle(&self) -> Result<bool> {
+        let leftovers = self.leftovers()?;
+        for instance in &leftovers {
+            instance.stop(self.grace())?;
+            instance.remove()?;
+        }
+        Ok(!leftovers.is_empty())
+    }
+
     fn verify(&self, release: &Release, running: &Running) -> Result<()> {
         let Some(current) = self.current()? else { return Err(Error::fail("nothing runs")) };
+        if self.leftovers()?.iter().any(Instance::is_alive) {
+            return Err(Error::fail("a deployment was cut short, and its server still answers too")
+                .help("ci, deploy or down clears it away"));
+        }
+        if self.host_server.is_none() {
+            // The program that runs, not the file that it was started from.
+            let path = PathBuf::from(format!("/proc/{}/exe", running.pid));
+            let (server, _) = mlci_core::digest_file(&path)?;
+            if server != release.server {
+                return Err(Error::fail(format!(
+                    "process {} is not the server of the release: its digest is {server}",
+                    running.pid
+                )));
+            }
+        }
         let (model, _) = Model::load(&current.model())?;
         self.verify_at(&running.address, release, &model, running.pid).map(drop)
     }
 
     fn stop(&self) -> Result<bool> {
+        // First, so that it never names an instance that is gone.
+        let path = self.current_file();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::at("remove", &path)(error).into());
+            }
+            _ => {}
+        }
         let mut any = false;
         for instance in self.instances()? {
             any |= instance.stop(self.grace())?;
             instance.remove()?;
         }
-        let path = self.current_file();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(FileError::at("remove", &path)(error).into())
-            }
-            _ => Ok(any),
-        }
+        Ok(any)
     }
 
     fn log(&self) -> Option<PathBuf> {
