@@ -200,7 +200,11 @@ fn secrets_are_not_shown() {
     let old = project.read("mlci.toml");
     let step = "\n[test]\ncommand = [\"echo\", \"--token\", \"${TOKEN_OF_OURS}\"]\ninputs = []\n";
     project.write("mlci.toml", &(old + step));
-    let output = project.command(&["ci", "--format", "json"]).env("TOKEN_OF_OURS", "hunter-2-hunter").output().unwrap();
+    let output = project
+        .command(&["ci", "--stage", "..test", "--format", "json"])
+        .env("TOKEN_OF_OURS", "hunter-2-hunter")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0));
     let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("${TOKEN_OF_OURS}") && !said.contains("hunter-2"), "{said}");

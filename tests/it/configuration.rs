@@ -99,6 +99,41 @@ fn a_configuration_elsewhere() {
 }
 
 #[test]
+fn init_answers_what_the_data_asks() {
+    let project = Project::new();
+    std::fs::remove_file(project.path("mlci.toml")).unwrap();
+    let mut rows = String::from("id;town;size;price\n");
+    for row in 0..300 {
+        let town = ["Bonn", "Köln"][row % 2];
+        let size = if row == 7 { "NA".to_owned() } else { format!("{}", 30 + row * 7 % 50) };
+        rows.push_str(&format!(
+            "{};{town};{size};{}\n",
+            9_007_199_254_740_993_u64 + row as u64,
+            100 + row * 7 % 50 * 3
+        ));
+    }
+    project.write("wine.csv", &rows);
+    let told = project.run(&["init", "--name", "rent"]);
+    assert_eq!(told.code, 0, "{}", told.error());
+    let written = project.read("mlci.toml");
+    for line in ["delimiter = \";\"", "target = \"price\"", "exclude = [\"town\", \"id\"]", "missing = \"drop\""] {
+        assert!(written.contains(line), "{line} is not in\n{written}");
+    }
+    let first = project.pass(&["ci", "--stage", "..publish"]);
+    assert_eq!(first.text("/model/name"), "rent");
+}
+
+#[test]
+fn init_says_what_needs_a_person() {
+    let project = Project::new();
+    std::fs::remove_file(project.path("mlci.toml")).unwrap();
+    project.write("wine.csv", "size,town\n1,Bonn\n2,Ulm\n");
+    let refused = project.run(&["init"]);
+    assert!(refused.code == 2 && refused.error().contains("the columns are size, town"), "{}", refused.error());
+    assert!(!project.path("mlci.toml").exists());
+}
+
+#[test]
 fn init_writes_what_works() {
     let project = Project::new();
     std::fs::remove_file(project.path("mlci.toml")).unwrap();

@@ -69,7 +69,7 @@ fn trace_finds_the_chain_from_every_link() {
         }
     }
     let unknown = project.run(&["trace", "abcdef012345"]);
-    assert_eq!(unknown.code, 1);
+    assert_eq!(unknown.code, 2);
     assert!(unknown.error().contains("nothing here is called `abcdef012345`"), "{}", unknown.error());
 }
 
@@ -93,7 +93,7 @@ fn promote_moves_an_alias_and_deploys_nothing() {
     assert_eq!(promoted.version(), 1);
     assert_eq!(project.pass(&["models"]).value["result"][0]["aliases"][0], "candidate");
     let missing = project.run(&["promote", "wine@7", "--to", "candidate"]);
-    assert_eq!(missing.code, 1);
+    assert_eq!(missing.code, 2);
     assert!(missing.error().contains('7'), "{}", missing.error());
 }
 

@@ -8,8 +8,23 @@ use mlci_pipeline::cli::{Chore, main_with};
 
 fn main() -> ExitCode {
     main_with(&[
-        Chore { name: "test", about: "Run the tests of all crates; arguments go to cargo test", run: chores::test },
-        Chore { name: "bench", about: "Measure, beside the goals or the tools used otherwise", run: chores::bench },
-        Chore { name: "schema", about: "Write docs/mlci.schema.json; --check only compares", run: chores::schema },
+        Chore {
+            name: "test",
+            about: "Run the tests of all crates",
+            usage: "[ARGUMENT OF cargo test]...",
+            run: chores::test,
+        },
+        Chore {
+            name: "bench",
+            about: "Measure, beside the goals or the tools used otherwise",
+            usage: "[NAME]... [--format json] [--write]",
+            run: chores::bench,
+        },
+        Chore {
+            name: "schema",
+            about: "Write docs/mlci.schema.json, or only compare it with the code",
+            usage: "[--check]",
+            run: chores::schema,
+        },
     ])
 }

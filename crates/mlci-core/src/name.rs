@@ -18,7 +18,8 @@ pub struct NameError {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelName(String);
 
-/// The name of an environment or alias: a DNS label (RFC 1123 §2.1), 1 to 63 of `a-z`, `0-9` and, inside, `-`.
+/// The name of an environment or alias: a DNS label (RFC 1123 §2.1), 1 to 63 of `a-z`, `0-9` and, inside, `-`; not a
+/// number, since `MODEL@7` is version 7.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(String);
 
@@ -48,7 +49,12 @@ impl FromStr for Label {
 
     fn from_str(name: &str) -> Result<Self, NameError> {
         let rule = "use 1 to 63 lower-case letters and digits, with single `-` between them";
-        check("name for an environment or alias", name, &['-'], rule)?;
+        let kind = "name for an environment or alias";
+        check(kind, name, &['-'], rule)?;
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            let rule = "a number would be read as a version; add a letter";
+            return Err(NameError { kind, name: name.to_owned(), rule });
+        }
         Ok(Self(name.to_owned()))
     }
 }
@@ -118,6 +124,7 @@ mod tests {
             assert!(name.parse::<Label>().is_err(), "{name:?}");
         }
         assert!("a.b".parse::<Label>().is_err());
+        assert!("7".parse::<Label>().is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::{fs, io, time::Duration};
 use mlci_artifact::GarbageOptions;
 use mlci_core::FileError;
 
-use crate::{event::Finished, pipeline::Pipeline};
+use crate::{event::Finished, pipeline::Pipeline, words::count};
 
 impl Pipeline {
     /// Removes what can be made again: journal, caches, logs of stages, model files, images that no
@@ -24,10 +24,9 @@ impl Pipeline {
             let foreign = images.filter(|image| !versions.iter().any(|version| version.model == image.model));
             keep.extend(foreign.map(|image| image.digest));
             let pruned = self.layout()?.prune(&keep)?;
-            let garbage = self.block_on(self.store().collect_garbage(GarbageOptions {
-                grace: Duration::from_secs(24 * 3600),
-                dry_run: false,
-            }))?;
+            let garbage = self.block_on(
+                self.store().collect_garbage(GarbageOptions { grace: Duration::from_secs(24 * 3600), dry_run: false }),
+            )?;
             for name in ["journal", "cache", "logs", "models"] {
                 let path = self.workdir().root().join(name);
                 match fs::remove_dir_all(&path) {
@@ -38,9 +37,9 @@ impl Pipeline {
                 }
             }
             ending.text = Some(format!(
-                "removed journal, caches and logs; {} images pruned, {} unreferenced blobs set aside; the next ci works from scratch",
-                pruned.images.len(),
-                garbage.trashed.len()
+                "removed journal, caches and logs; {} pruned, {} set aside; the next ci works from scratch",
+                count(pruned.images.len() as u64, "image"),
+                count(garbage.trashed.len() as u64, "unreferenced blob")
             ));
             Ok(())
         })

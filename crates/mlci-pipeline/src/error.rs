@@ -93,6 +93,14 @@ impl Error {
         self
     }
 
+    /// Says why, where that has several parts.
+    #[must_use]
+    pub fn because_of(mut self, reasons: impl IntoIterator<Item = String, IntoIter: DoubleEndedIterator>) -> Self {
+        let chain = reasons.into_iter().rev().fold(None, |source, text| Some(Box::new(Frozen { text, source })));
+        self.source = chain.map(|chain| chain as _);
+        self
+    }
+
     /// The reasons below the message, outermost first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
@@ -120,14 +128,37 @@ impl std::error::Error for Error {
     }
 }
 
+impl Error {
+    fn told_by(outcome: Outcome, error: &dyn std::error::Error) -> Self {
+        let source = error.source().map(Frozen::of);
+        Self { outcome, message: error.to_string(), help: None, source: source.map(|source| Box::new(source) as _) }
+    }
+}
+
+impl From<mlci_artifact::Error> for Error {
+    fn from(error: mlci_artifact::Error) -> Self {
+        // A version that does not exist was named by somebody.
+        let outcome =
+            if matches!(error, mlci_artifact::Error::NotFound { .. }) { Outcome::Invalid } else { Outcome::Fail };
+        Self::told_by(outcome, &error)
+    }
+}
+
+impl From<mlci_track::Error> for Error {
+    fn from(error: mlci_track::Error) -> Self {
+        use mlci_track::Error::{Ambiguous, NotFound};
+        let outcome =
+            if matches!(error, NotFound { .. } | Ambiguous { .. }) { Outcome::Invalid } else { Outcome::Fail };
+        Self::told_by(outcome, &error)
+    }
+}
+
 /// For errors that speak for themselves: the error is the message, its sources are the causes.
 macro_rules! speaks_for_itself {
     ($($error:ty => $outcome:ident),* $(,)?) => {
         $(impl From<$error> for Error {
             fn from(error: $error) -> Self {
-                let message = error.to_string();
-                let source = std::error::Error::source(&error).map(|source| Frozen::of(source));
-                Self { outcome: Outcome::$outcome, message, help: None, source: source.map(|source| Box::new(source) as _) }
+                Self::told_by(Outcome::$outcome, &error)
             }
         })*
     };
@@ -136,9 +167,7 @@ macro_rules! speaks_for_itself {
 speaks_for_itself! {
     mlci_core::FileError => Fail,
     mlci_core::NameError => Invalid,
-    mlci_artifact::Error => Fail,
     mlci_image::Error => Fail,
-    mlci_track::Error => Fail,
     mlci_model::ModelFileError => Fail,
     crate::config::LoadError => Invalid,
 }

@@ -60,6 +60,7 @@ mod report_data;
 mod serving;
 mod source;
 mod stage;
+mod words;
 mod workdir;
 
 pub use crate::{

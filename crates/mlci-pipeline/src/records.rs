@@ -170,6 +170,13 @@ impl History {
         }
     }
 
+    /// Whether an image was rejected and has not served since, even if it was approved again.
+    fn sent_back(&self, image: &Digest) -> bool {
+        let about = self.0.iter().rev().filter(|entry| entry.body.image() == image);
+        let last = about.map(|entry| &entry.body).find(|body| !matches!(body, Happened::Approved { .. }));
+        matches!(last, Some(Happened::Rejected { .. }))
+    }
+
     /// The approval of an image under a configuration that holds at `now`: not before its last rejection, not ended.
     #[must_use]
     pub fn approval(&self, image: &Digest, wanted: &Digest, now: Timestamp) -> Option<Approval<'_>> {
@@ -191,7 +198,7 @@ impl History {
         let present = self.serving().map(|release| release.image);
         for release in self.0.iter().rev().filter_map(|entry| entry.body.serving()) {
             let known = releases.iter().any(|other| other.image == release.image);
-            if !known && Some(release.image) != present && self.rejection(&release.image).is_none() {
+            if !known && Some(release.image) != present && !self.sent_back(&release.image) {
                 releases.push(release);
             }
         }
@@ -291,6 +298,8 @@ mod tests {
         check("d1 d2 d3 x3 b2 x2 b1", Some(1), &[]);
         // Deployed again after a rejection, it counts again.
         check("d1 d2 x2 b1 d2 d3", Some(3), &[2, 1]);
+        // An approval alone does not: going back never goes forward to what was sent back.
+        check("d1 d2 x2 b1 a2", Some(1), &[]);
     }
 
     #[test]

@@ -95,6 +95,14 @@ impl fmt::Display for Source {
     }
 }
 
+/// The commit that a name such as `HEAD` or a tag stands for.
+#[must_use]
+pub(crate) fn commit(folder: &Path, name: &str) -> Option<String> {
+    // What begins with a dash would be read as an option.
+    let named = (!name.starts_with('-')).then(|| format!("{name}^{{commit}}"))?;
+    Some(text(folder, &["rev-parse", "--verify", "--quiet", &named])?.trim().to_owned())
+}
+
 /// The files in `folder` that git tracks or would track, relative to it, sorted; `None` outside a repository.
 #[must_use]
 pub(crate) fn files(folder: &Path) -> Option<Vec<PathBuf>> {

@@ -125,12 +125,15 @@ impl Workdir {
         Ok(Lock(file))
     }
 
-    /// Removes temporary files that a killed process left in the folders that only the holder of the lock writes.
+    /// Removes temporary files that a killed process left in the folders that only the holder of the lock writes, and
+    /// in the cache, where a note that is swept from under its writer is only written again.
     ///
     /// # Errors
     /// When a folder cannot be read.
     pub fn sweep(&self, _lock: &Lock) -> Result<()> {
-        for folder in [self.journal(), self.root.join("models"), self.report(), self.root.join("environments")] {
+        let folders =
+            [self.journal(), self.cache(), self.root.join("models"), self.report(), self.root.join("environments")];
+        for folder in folders {
             sweep(&folder, 3)?;
         }
         Ok(())

@@ -62,7 +62,8 @@ pub enum Error {
     #[error("a run cannot finish as {}: use FINISHED, FAILED or KILLED", Status::Running)]
     NotAnEnd,
     /// No run of the log has an id that begins so.
-    #[error("no run in `{}` has an id that begins with `{}`", folder.display(), short(prefix))]
+    #[error("no run in `{}` has an id that begins with `{}`{}", folder.display(), short(prefix),
+        if prefix.len() < 4 { ": give 4 digits or more" } else { "" })]
     NotFound {
         /// The folder of the log.
         folder: PathBuf,

@@ -124,10 +124,11 @@ impl RunLog {
     /// The run whose id begins so.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none, or the prefix is empty; [`Error::Ambiguous`] names them if there are
+    /// [`Error::NotFound`] if there is none, or the prefix has fewer than 4 digits; [`Error::Ambiguous`] names them if there are
     /// several.
     pub fn find(&self, prefix: &str) -> Result<RunId> {
-        let begins = |id: &RunId| !prefix.is_empty() && id.to_string().starts_with(prefix);
+        // Fewer digits would find another run tomorrow.
+        let begins = |id: &RunId| prefix.len() >= 4 && id.to_string().starts_with(prefix);
         let ids: Vec<_> = self.files()?.iter().map(|file| file.id).filter(begins).collect();
         match ids.as_slice() {
             [] => Err(self.not_found(prefix)),

@@ -62,7 +62,7 @@ pub use crate::{
     ols::Ols,
     read::{
         ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, read_csv,
-        read_csv_file,
+        read_csv_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, Role},
     split::{Split, folds, split},

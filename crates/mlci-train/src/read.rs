@@ -55,8 +55,19 @@ pub fn read_csv_file(path: &Path, options: &ReadOptions) -> Result<(Table, Diges
     Ok((table, text.into_inner().finish()))
 }
 
-fn read<R: Read>(text: Text<R>, options: &ReadOptions) -> Result<(Table, Text<R>), ReadError> {
-    let delimiter = options.delimiter;
+/// The names of a CSV file's columns, read as [`read_csv_file`] reads them.
+///
+/// # Errors
+/// [`ReadFileError`]: the file cannot be read, its header is no header, or it has another delimiter than this one.
+pub fn read_header(path: &Path, delimiter: u8) -> Result<Vec<String>, ReadFileError> {
+    let at = |source| ReadFileError { path: path.to_owned(), source };
+    let file = File::open(path).map_err(|error| at(ReadError::Io(error)))?;
+    let (_, record) = begin(Text::new(file), delimiter).map_err(at)?;
+    plan::header(&record, delimiter).map_err(at)
+}
+
+/// The reader behind the header, and the header.
+fn begin<R: Read>(text: Text<R>, delimiter: u8) -> Result<(csv::Reader<Text<R>>, ByteRecord), ReadError> {
     if !delimiter.is_ascii() || matches!(delimiter, b'"' | b'\n' | b'\r') {
         return Err(ReadError::InvalidDelimiter { delimiter });
     }
@@ -68,9 +79,11 @@ fn read<R: Read>(text: Text<R>, options: &ReadOptions) -> Result<(Table, Text<R>
         .buffer_capacity(64 * 1024)
         .from_reader(text);
     let mut record = ByteRecord::new();
-    if !csv.read_byte_record(&mut record).map_err(io)? {
-        return Err(ReadError::Empty);
-    }
+    if csv.read_byte_record(&mut record).map_err(io)? { Ok((csv, record)) } else { Err(ReadError::Empty) }
+}
+
+fn read<R: Read>(text: Text<R>, options: &ReadOptions) -> Result<(Table, Text<R>), ReadError> {
+    let (mut csv, mut record) = begin(text, options.delimiter)?;
     let mut rows = Rows::new(Plan::new(&record, options)?, options.missing);
     while csv.read_byte_record(&mut record).map_err(io)? {
         // The crate's position of a record is where it began to look for one, before any empty lines; so the line is

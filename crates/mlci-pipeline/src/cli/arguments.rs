@@ -5,7 +5,7 @@ use mlci_core::Label;
 
 /// CI/CD for machine-learning models: from a push to a healthy model in production.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, disable_help_subcommand = true, max_term_width = 110)]
+#[command(version, disable_help_subcommand = true, max_term_width = 110)]
 pub struct Cli {
     /// The pipeline's configuration; paths in it are relative to it.
     #[arg(long, global = true, value_name = "FILE", default_value = crate::DEFAULT_FILE)]

@@ -15,6 +15,8 @@ pub struct Chore {
     pub name: &'static str,
     /// What it does, for the help.
     pub about: &'static str,
+    /// Its arguments, for its own help.
+    pub usage: &'static str,
     /// Does it, with the arguments behind its name.
     pub run: fn(&[OsString]) -> ExitCode,
 }

@@ -21,7 +21,19 @@ use crate::{
 
 pub(super) fn run(arguments: &[OsString], chores: &[Chore]) -> ExitCode {
     if let Some(chore) = arguments.get(1).and_then(|word| chores.iter().find(|chore| word == chore.name)) {
-        return (chore.run)(arguments.get(2..).unwrap_or_default());
+        let rest = arguments.get(2..).unwrap_or_default();
+        if rest.first().is_some_and(|word| word == "--help" || word == "-h") {
+            let _ = writeln!(
+                anstream::stdout(),
+                "{}\n\nUsage: {} {} {}",
+                chore.about,
+                invocation(),
+                chore.name,
+                chore.usage
+            );
+            return ExitCode::SUCCESS;
+        }
+        return (chore.run)(rest);
     }
     let wants_json =
         arguments.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"))
@@ -95,7 +107,11 @@ fn execute(cli: Cli) -> u8 {
                     };
                     let mut error = Error::from(error);
                     error.help = help;
-                    if missing { error.help("write one: init, or name another with --config FILE") } else { error }
+                    if missing {
+                        error.help(format!("write one: {} init, or name another with --config FILE", invocation()))
+                    } else {
+                        error
+                    }
                 })
                 .and_then(|loaded| open(loaded, &command, &observer));
             match opened {

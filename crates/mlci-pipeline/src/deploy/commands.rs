@@ -31,7 +31,7 @@ impl Pipeline {
             self.environment(name)?;
             let release = self.candidate(name, image)?;
             note(ending, &release, self);
-            let result = self.deploy_to(name, &release, Asked::ByPerson, || {});
+            let result = self.deploy_to(name, &release, Asked::ByPerson { named: image }, || {});
             self.add_end(ending, name, result)
         })
     }
@@ -79,7 +79,7 @@ impl Pipeline {
                     )
                 }
             };
-            let next = self.command_line(&format!("deploy {name}"));
+            let next = self.command_line(&format!("deploy {name}{}", super::release_option(image)));
             ending.text = Some(format!("{text}\nnext: {next}"));
             ending.environments.push(self.environment_status(name)?);
             Ok(())
@@ -104,6 +104,10 @@ impl Pipeline {
                 (Some(image), None) => (image, recorded),
                 (_, to) => (unrecorded.unwrap_or(recorded.image), self.earlier(name, &history, to)?),
             };
+            if release.image == from {
+                return Err(Error::invalid(format!("{} serves in `{name}` already", shown(&release)))
+                    .help(format!("to start it anew: {}", self.command_line(&format!("restart {name}")))));
+            }
             // Looked at before anything is changed.
             self.layout()?.verify(&release.image)?;
             note(ending, &release, self);
@@ -261,7 +265,7 @@ impl Pipeline {
         };
         let mut served = history.0.iter().rev().filter_map(|entry| entry.body.serving());
         served.find(|release| names(release, text)).cloned().ok_or_else(|| {
-            Error::fail(format!("no release that was verified in `{name}` is called `{text}`"))
+            Error::invalid(format!("no release that was verified in `{name}` is called `{text}`"))
                 .help(if known.is_empty() { "there is no earlier release".to_owned() } else { known.join(", ") })
         })
     }
@@ -317,7 +321,8 @@ impl Pipeline {
                     || "nothing was built yet".to_owned(),
                     |text| format!("nothing that was built is called `{text}`"),
                 );
-                Error::fail(what).help(format!("build it: {ci}"))
+                let outcome = if image.is_some() { Outcome::Invalid } else { Outcome::Fail };
+                Error::new(outcome, what).help(format!("build it: {ci}"))
             });
         };
         let history = self.history(before)?;
@@ -345,7 +350,8 @@ impl Pipeline {
                 None => format!("`{name}` takes what `{before}` has verified, and nothing was verified there yet"),
                 Some(text) => format!("`{before}` has verified nothing that is called `{text}`"),
             };
-            Error::fail(what).help(format!("bring it there first: {ci}"))
+            let outcome = if image.is_some() { Outcome::Invalid } else { Outcome::Fail };
+            Error::new(outcome, what).help(format!("bring it there first: {ci}"))
         })
     }
 }

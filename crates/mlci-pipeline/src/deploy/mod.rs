@@ -21,14 +21,22 @@ use crate::{
 
 /// Who wants a deployment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Asked {
+pub(crate) enum Asked<'a> {
     /// `ci`, which leaves alone what may not be deployed.
     ByPipeline {
         /// Whether what it starts ends with it.
         ephemeral: bool,
     },
     /// A person, who is told why it may not be.
-    ByPerson,
+    ByPerson {
+        /// The release as the person named it, where it is not the next one.
+        named: Option<&'a str>,
+    },
+}
+
+/// The option that names a release, for a command line that a person can copy.
+fn release_option(named: Option<&str>) -> String {
+    named.map(|named| format!(" --release {named}")).unwrap_or_default()
 }
 
 impl Pipeline {
@@ -110,7 +118,14 @@ impl Pipeline {
         .help(format!("commit and run ci again, or allow it: [environment.{name}] allow_dirty = true")))
     }
 
-    fn may_deploy(&self, name: &Label, environment: &Environment, release: &Release, history: &History) -> Result<()> {
+    fn may_deploy(
+        &self,
+        name: &Label,
+        environment: &Environment,
+        release: &Release,
+        history: &History,
+        named: Option<&str>,
+    ) -> Result<()> {
         self.check_source(name, environment, release)?;
         if environment.approval == Approval::Required
             && history.approval(&release.image, &environment.digest(), Timestamp::now()).is_none()
@@ -123,7 +138,10 @@ impl Pipeline {
                 Outcome::Waiting,
                 format!("`{name}` waits for an approval of {}{why}", shown(release)),
             )
-            .help(format!("look at it, then: {}", self.command_line(&format!("approve {name}")))));
+            .help(format!(
+                "look at it, then: {}",
+                self.command_line(&format!("approve {name}{}", release_option(named)))
+            )));
         }
         Ok(())
     }
@@ -135,13 +153,16 @@ impl Pipeline {
         &self,
         name: &Label,
         release: &Release,
-        asked: Asked,
+        asked: Asked<'_>,
         mut work: impl FnMut(),
     ) -> Result<EnvironmentEnd> {
         let environment = self.environment(name)?;
         let history = self.history(name)?;
         let target = self.target(name)?;
-        let by_person = matches!(asked, Asked::ByPerson);
+        let (by_person, named) = match asked {
+            Asked::ByPerson { named } => (true, named),
+            Asked::ByPipeline { .. } => (false, None),
+        };
         // Where nobody approves, asking for it by hand is the consent.
         if let (Some(rejection), false) = (history.rejection(&release.image), by_person) {
             let reason = rejection.reason;
@@ -158,7 +179,7 @@ impl Pipeline {
             end.note = format!("{} was sent back here ({reason}) and stays away until: {again}", shown(release));
             return Ok(end);
         }
-        if let Err(error) = self.may_deploy(name, environment, release, &history) {
+        if let Err(error) = self.may_deploy(name, environment, release, &history, named) {
             if by_person {
                 return Err(error);
             }
@@ -233,7 +254,7 @@ impl Pipeline {
                     None => "nothing serves there, as before",
                 };
                 Err(Error::new(Outcome::RolledBack, format!("{} failed in `{name}`; {kept}", shown(release)))
-                    .because(causes.join("\n"))
+                    .because_of(causes)
                     .help(help))
             }
         }

@@ -11,6 +11,7 @@ use crate::{
     error::{Context as _, Error, Result},
     event::Finished,
     pipeline::Pipeline,
+    words::count,
 };
 
 /// One thing that was looked at.
@@ -101,7 +102,7 @@ impl Pipeline {
     fn data(&self) -> Finding {
         let path = &self.config().data.path;
         match self.table() {
-            Ok(read) => Finding::good("data", format!("{path}: {} rows", read.table.rows())),
+            Ok(read) => Finding::good("data", format!("{path}: {}", count(read.table.rows() as u64, "row"))),
             Err(error) => Finding::bad(
                 "data",
                 error.causes().first().cloned().unwrap_or_else(|| error.to_string()),
@@ -130,7 +131,7 @@ impl Pipeline {
             Ok(images.len())
         };
         match checked() {
-            Ok(count) => Finding::good("image layout", format!("{count} images, all whole")),
+            Ok(images) => Finding::good("image layout", format!("{}, all whole", count(images as u64, "image"))),
             Err(error) => {
                 Finding::bad("image layout", error.to_string(), "remove the folder and run ci: images are made again")
             }

@@ -1,11 +1,12 @@
-use std::collections::BTreeSet;
-
 use mlci_artifact::Version;
 use mlci_core::{Label, ModelName};
 use mlci_model::{Estimator, Model};
 use serde_json::json;
 
-use super::table;
+use super::{
+    differences::{Facts, differences, shown},
+    table,
+};
 use crate::{
     error::{Error, Result},
     event::{Finished, ModelRef},
@@ -31,7 +32,7 @@ impl Pipeline {
                         number("rmse"),
                         number("r2"),
                         note("run").chars().take(12).collect(),
-                        note("source").chars().take(12).collect(),
+                        super::short_source(&note("source")),
                     ]);
                     result.push(json!({"name": name, "version": version.number, "digest": version.model, "aliases": pointing, "annotations": version.annotations}));
                 }
@@ -48,23 +49,10 @@ impl Pipeline {
         self.command("models", |ending| {
             let (one, other) = (self.find_model(one)?, self.find_model(other)?);
             let (a, b) = (self.facts(&one)?, self.facts(&other)?);
-            let names: BTreeSet<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
-            let find = |facts: &[(String, String)], name: &str| {
-                facts.iter().find(|(key, _)| key == name).map_or_else(|| "-".to_owned(), |(_, value)| value.clone())
-            };
-            let rows: Vec<Vec<String>> = names
-                .into_iter()
-                .map(|name| vec![name.clone(), find(&a, name), find(&b, name)])
-                .filter(|row| row.get(1) != row.get(2))
-                .collect();
-            let header =
-                [String::new(), format!("{}@{}", one.name, one.number), format!("{}@{}", other.name, other.number)];
+            let rows = differences(&a, &b);
+            let named = |version: &Version| format!("{}@{}", version.name, version.number);
+            ending.text = Some(shown(&rows, [&named(&one), &named(&other)], "the two versions are the same"));
             ending.result = Some(json!(rows));
-            ending.text = Some(if rows.is_empty() {
-                "the two versions are the same".to_owned()
-            } else {
-                table(&header.each_ref().map(String::as_str), &rows)
-            });
             Ok(())
         })
     }
@@ -74,6 +62,13 @@ impl Pipeline {
         self.command("promote", |ending| {
             let _lock = self.begin()?;
             let version = self.find_model(model)?;
+            if self.config().environment.contains_key(alias) {
+                self.warn(format!(
+                    "`{alias}` is an environment too: its alias moves and nothing is deployed; what was verified there \
+                     is deployed by: {}",
+                    self.command_line(&format!("deploy {alias}"))
+                ));
+            }
             let by = self.person();
             let moved = self.block_on(self.store().promote(&version.name, version.number, alias, &by, reason))?;
             ending.model =
@@ -100,16 +95,24 @@ impl Pipeline {
         })?;
         match self.block_on(self.store().alias(&name, &alias))? {
             Some(at) => Ok(self.block_on(self.store().version(&name, at.version))?),
+            None if which == own.as_str() && !text.contains('@') => Err(Error::invalid(format!(
+                "`{text}` is the model, and which version of it is not said"
+            ))
+            .help(format!(
+                "write {name}@VERSION or {name}@ALIAS; the versions are listed by: {}",
+                self.command_line("models")
+            ))),
             None => {
                 let known: Vec<String> =
                     self.block_on(self.store().aliases(&name))?.keys().map(ToString::to_string).collect();
                 let known = if known.is_empty() { "it has none yet".to_owned() } else { known.join(", ") };
-                Err(Error::fail(format!("the model `{name}` has no alias `{alias}`")).help(format!("aliases: {known}")))
+                Err(Error::invalid(format!("the model `{name}` has no alias `{alias}`"))
+                    .help(format!("aliases: {known}")))
             }
         }
     }
 
-    fn facts(&self, version: &Version) -> Result<Vec<(String, String)>> {
+    fn facts(&self, version: &Version) -> Result<Facts> {
         let model = Model::decode(&self.block_on(self.store().model_bytes(version))?)?;
         let mut facts = vec![("digest".to_owned(), version.model.to_string())];
         facts.extend(version.annotations.iter().map(|(name, value)| (name.clone(), value.clone())));

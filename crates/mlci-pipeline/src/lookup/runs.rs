@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
-
 use mlci_track::{RunRecord, Timestamp};
 use serde_json::json;
 
-use super::table;
+use super::{
+    differences::{Facts, differences, shown},
+    table,
+};
 use crate::{
     error::{Context as _, Result},
     event::Finished,
@@ -26,11 +27,11 @@ impl Pipeline {
                         run.id.to_string(),
                         run.status.map_or_else(|| "UNREADABLE".to_owned(), |status| status.to_string()),
                         tag("verdict"),
-                        minute(run.start),
+                        second(run.start),
                         tag("version"),
                         metric("test.rmse"),
                         metric("test.r2"),
-                        tag("source").chars().take(12).collect(),
+                        super::short_source(&tag("source")),
                     ]
                 })
                 .collect();
@@ -58,32 +59,21 @@ impl Pipeline {
             let read = |id: &str| -> Result<RunRecord> { Ok(self.runs().read(&self.runs().find(id)?)?) };
             let (one, other) = (read(one)?, read(other)?);
             let (a, b) = (values(&one), values(&other));
-            let names: BTreeSet<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
-            let find = |values: &[(String, String)], name: &str| {
-                values.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
-            };
-            let rows: Vec<Vec<String>> = names
-                .into_iter()
-                .map(|name| vec![name.clone(), find(&a, name), find(&b, name)])
-                .filter(|row| row.get(1) != row.get(2))
-                .collect();
+            let rows = differences(&a, &b);
+            let names = [one.id.to_string(), other.id.to_string()];
+            ending.text = Some(shown(&rows, names.each_ref().map(String::as_str), "the two runs have the same values"));
             ending.result = Some(json!(rows));
-            ending.text = Some(if rows.is_empty() {
-                "the two runs have the same values".to_owned()
-            } else {
-                table(&["", &one.id.to_string(), &other.id.to_string()], &rows)
-            });
             Ok(())
         })
     }
 }
 
-fn minute(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M").to_string()
+fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Everything of a run as names and texts, kinds apart.
-fn values(run: &RunRecord) -> Vec<(String, String)> {
+fn values(run: &RunRecord) -> Facts {
     let mut values = vec![
         ("name".to_owned(), run.name.clone()),
         ("status".to_owned(), run.status.to_string()),

@@ -19,7 +19,7 @@ struct Chain {
 }
 
 /// One link of a chain.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Link {
     kind: String,
     value: String,
@@ -33,23 +33,21 @@ impl Pipeline {
     /// Prints every chain that a commit, data, configuration, run, model, version, server, image or environment is in.
     pub fn trace(&self, thing: &str) -> Finished {
         self.command("trace", |ending| {
-            let chains: Vec<Chain> = self
-                .chains()?
-                .into_iter()
-                .filter_map(|mut links| {
-                    for link in &mut links {
-                        link.asked = is(link, thing);
-                    }
-                    links.iter().any(|link| link.asked).then_some(Chain { links })
-                })
-                .collect();
+            let all = self.chains()?;
+            let mut chains = with(all.clone(), thing);
+            if chains.is_empty()
+                && let Some(commit) = crate::source::commit(self.root(), thing)
+            {
+                chains = with(all, &commit);
+            }
             if chains.is_empty() {
-                return Err(Error::fail(format!("nothing here is called `{thing}`")).help(format!(
+                return Err(Error::invalid(format!("nothing here is called `{thing}`")).help(format!(
                     "give a digest or its first 6 digits, a commit, a run, a version such as {}@1, or an environment",
                     self.config().project.name
                 )));
             }
-            ending.text = Some(chains.iter().map(text).collect::<Vec<_>>().join("\n"));
+            let shown: Vec<String> = chains.iter().map(text).collect();
+            ending.text = Some(format!("`>` marks what was asked for\n\n{}", shown.join("\n")));
             let value = serde_json::to_value(&chains).context(|| "the chains cannot be shown".to_owned())?;
             ending.result = Some(serde_json::json!({"thing": thing, "chains": value}));
             Ok(())
@@ -114,6 +112,17 @@ impl Pipeline {
         });
         Ok(links.collect())
     }
+}
+
+/// The chains that have this in them, with it marked.
+fn with(chains: Vec<Vec<Link>>, thing: &str) -> Vec<Chain> {
+    let marked = chains.into_iter().map(|mut links| {
+        for link in &mut links {
+            link.asked = is(link, thing);
+        }
+        Chain { links }
+    });
+    marked.filter(|chain| chain.links.iter().any(|link| link.asked)).collect()
 }
 
 fn link(kind: impl Into<String>, value: impl Into<String>, note: impl Into<String>) -> Link {

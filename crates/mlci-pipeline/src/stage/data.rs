@@ -5,7 +5,7 @@ use mlci_train::DataReport;
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
-use crate::{config::canonical, error::Result, pipeline::Pipeline};
+use crate::{config::canonical, error::Result, pipeline::Pipeline, words::count};
 
 /// Reads the data under its schema and digests it.
 pub(crate) struct DataStage<'p> {
@@ -64,7 +64,12 @@ impl Stage for DataStage<'_> {
     fn note(&self, output: &DataOutput) -> String {
         let report = &output.report;
         let dropped = report.rows_read - report.rows_kept;
-        let dropped = if dropped == 0 { String::new() } else { format!(", {dropped} rows dropped") };
-        format!("{} rows, {} columns{dropped} ({})", report.rows_kept, report.columns.len(), output.digest.short())
+        let dropped = if dropped == 0 { String::new() } else { format!(", {} dropped", count(dropped, "row")) };
+        format!(
+            "{}, {}{dropped} ({})",
+            count(report.rows_kept, "row"),
+            count(report.columns.len() as u64, "column"),
+            output.digest.short()
+        )
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     config::{Gate, Metric, canonical},
     error::{Error, Outcome, Result},
     pipeline::Pipeline,
+    words::count,
 };
 
 /// Compares the held-out metrics with the limits and with the champion's on the same rows.
@@ -169,9 +170,9 @@ impl Stage for GateStage<'_> {
                 "the gate has too little data to let the model pass",
                 "more held-out rows decide: raise [train] test_fraction, or add data",
             ),
-            _ => ("the gate refuses the model", "the report shows the numbers; [gate] in mlci.toml states the limits"),
+            _ => ("the gate refuses the model", "the report shows the numbers; [gate] states the limits"),
         };
-        Err(Error::new(Outcome::Refused, message).because(reasons.join("\n")).help(help))
+        Err(Error::new(Outcome::Refused, message).because_of(reasons).help(help))
     }
 
     fn note(&self, output: &GateOutput) -> String {
@@ -184,6 +185,6 @@ impl Stage for GateStage<'_> {
             None if self.reigns => "this model is the champion".to_owned(),
             None => "no champion yet".to_owned(),
         };
-        format!("{applied} checks {}, {against}", output.report.verdict)
+        format!("{} {}, {against}", count(applied as u64, "check"), output.report.verdict)
     }
 }

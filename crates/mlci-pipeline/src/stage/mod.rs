@@ -218,7 +218,13 @@ impl<'p> Runner<'p> {
     pub(crate) fn into_ends(mut self) -> Vec<StageEnd> {
         for name in STAGES {
             if !self.ends.iter().any(|end| end.name == name) {
-                let note = if self.plan { "depends on the stages before" } else { "not reached" }.to_owned();
+                let asked = position(name).is_ok_and(|index| index <= self.selection.last);
+                let note = match (asked, self.plan) {
+                    (false, _) => "not asked for",
+                    (true, true) => "depends on the stages before",
+                    (true, false) => "not reached",
+                }
+                .to_owned();
                 self.ends.push(StageEnd { name: name.to_owned(), status: StageStatus::Skipped, seconds: 0.0, note });
             }
         }

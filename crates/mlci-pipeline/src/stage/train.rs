@@ -10,6 +10,7 @@ use crate::{
     config::{Algorithm, Train},
     error::{Context as _, Error, Result},
     pipeline::Pipeline,
+    words::count,
 };
 
 /// Fits the model and evaluates it on the held-out rows.
@@ -115,11 +116,11 @@ impl Stage for TrainStage<'_> {
         let test = &output.test;
         let r2 = test.r2.map(|r2| format!(", R² {r2:.4}")).unwrap_or_default();
         format!(
-            "{} features, {} rows; held out: RMSE {:.4}{r2} on {} rows ({})",
-            output.features,
-            output.train_rows,
+            "{}, {}; held out: RMSE {:.4}{r2} on {} ({})",
+            count(output.features as u64, "feature"),
+            count(output.train_rows as u64, "row"),
             test.rmse,
-            test.rows,
+            count(test.rows as u64, "row"),
             output.model.short()
         )
     }

@@ -23,19 +23,9 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(header: &ByteRecord, options: &ReadOptions) -> Result<Self, ReadError> {
-        let names = names(header)?;
-        let mut positions = HashMap::with_capacity(names.len());
-        for (position, name) in names.iter().enumerate() {
-            if let Some(first) = positions.insert(name.as_str(), position) {
-                return Err(ReadError::DuplicateName { name: name.clone(), first: first + 1, second: position + 1 });
-            }
-        }
-        if let [name] = names.as_slice() {
-            let mut usual = [';', '\t', '|', ','].into_iter().filter(|usual| *usual != char::from(options.delimiter));
-            if let Some(found) = usual.find(|usual| name.contains(*usual)) {
-                return Err(ReadError::WrongDelimiter { header: name.clone(), found });
-            }
-        }
+        let names = self::header(header, options.delimiter)?;
+        let positions: HashMap<&str, usize> =
+            names.iter().enumerate().map(|(position, name)| (name.as_str(), position)).collect();
         let find = |key, name: &str| {
             positions.get(name).copied().ok_or_else(|| ReadError::UnknownColumn {
                 key,
@@ -112,6 +102,24 @@ impl Plan {
     pub(super) fn name(&self, position: usize) -> &str {
         self.names.get(position).map_or("", String::as_str)
     }
+}
+
+/// The names in the header: each there, each once, and not all in one field.
+pub(super) fn header(record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, ReadError> {
+    let names = names(record)?;
+    let mut positions = HashMap::with_capacity(names.len());
+    for (position, name) in names.iter().enumerate() {
+        if let Some(first) = positions.insert(name.as_str(), position) {
+            return Err(ReadError::DuplicateName { name: name.clone(), first: first + 1, second: position + 1 });
+        }
+    }
+    if let [name] = names.as_slice() {
+        let mut usual = [';', '\t', '|', ','].into_iter().filter(|usual| *usual != char::from(delimiter));
+        if let Some(found) = usual.find(|usual| name.contains(*usual)) {
+            return Err(ReadError::WrongDelimiter { header: name.clone(), found });
+        }
+    }
+    Ok(names)
 }
 
 fn names(header: &ByteRecord) -> Result<Vec<String>, ReadError> {

@@ -1,18 +1,22 @@
 //! `init`: the files that a repository needs to run the pipeline.
 
+mod survey;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
 use mlci_core::{FileError, ModelName, write_atomic};
-use mlci_train::ReadOptions;
+use mlci_train::MissingPolicy;
 
+use self::survey::{Survey, survey};
 use crate::{
     DEFAULT_FILE,
     end::finish,
     error::{Context as _, Error, Result},
     event::{Event, Finished, Observer},
+    words::count,
 };
 
 /// What `init` is told.
@@ -55,28 +59,64 @@ fn write_configuration(folder: &Path, options: &InitOptions) -> Result<String> {
         Some(data) => data.clone(),
         None => only_csv(folder)?,
     };
-    let target = match &options.target {
-        Some(target) => target.clone(),
-        None => last_column(&folder.join(&data))?,
-    };
     // Read once with the answers, so that what is written is known to work, or to say what does not.
-    mlci_train::read_csv_file(&folder.join(&data), &ReadOptions::new(&target))
-        .map_err(|error| Error::invalid(format!("the data `{data}` cannot be used as it is")).because(error))?;
+    let survey = survey(&folder.join(&data), &data, options.target.as_deref())?;
     let name = name(folder, options.name.as_deref())?;
-    write_atomic(&path, text(&name, &data, &target).as_bytes())?;
-    Ok(format!("wrote {}: predicts `{target}` of {data}", path.display()))
+    write_atomic(&path, text(&name, &data, &survey).as_bytes())?;
+    Ok(told(&path, &data, &survey))
 }
 
-fn text(name: &ModelName, data: &str, target: &str) -> String {
-    let quoted = |text: &str| toml_string(text);
+/// What was found, for the person to check.
+fn told(path: &Path, data: &str, survey: &Survey) -> String {
+    let Survey { options, texts, large, rows, features, dropped } = survey;
+    let mut lines = vec![format!(
+        "wrote {}: predicts `{}` of {data} from {}, with {}",
+        path.display(),
+        options.target,
+        count(*features as u64, "feature"),
+        count(*rows as u64, "row")
+    )];
+    let list = |columns: &[String]| columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if !texts.is_empty() {
+        lines.push(format!("  left out, since they hold text: {}", list(texts)));
+    }
+    if !large.is_empty() {
+        lines.push(format!("  left out, since their numbers are too large to be exact: {}", list(large)));
+    }
+    if *dropped > 0 {
+        lines.push(format!("  {} will be dropped, since a value is missing", count(*dropped, "row")));
+    }
+    lines.push(
+        "  look it over: is this the column to predict, and would every feature be known at that time?".to_owned(),
+    );
+    lines.join("\n")
+}
+
+fn text(name: &ModelName, data: &str, survey: &Survey) -> String {
+    let options = &survey.options;
+    let (path, target) = (toml_string(data), toml_string(&options.target));
+    let delimiter = match options.delimiter {
+        b',' => String::new(),
+        other => format!("\ndelimiter = {}", toml_string(&char::from(other).to_string())),
+    };
+    let exclude = if options.exclude.is_empty() {
+        "# exclude = [\"a-column-that-is-no-feature\"]".to_owned()
+    } else {
+        let names: Vec<String> = options.exclude.iter().map(|name| toml_string(name)).collect();
+        format!("exclude = [{}]", names.join(", "))
+    };
+    let missing = match options.missing {
+        MissingPolicy::Stop => "",
+        MissingPolicy::Drop => "\nmissing = \"drop\"  # rows that lack a value are left out; `stop` names them instead",
+    };
     format!(
         r#"[project]
 name = "{name}"
 
 [data]
-path = {}
-target = {}
-# exclude = ["a-column-that-is-no-feature"]
+path = {path}{delimiter}
+target = {target}
+{exclude}{missing}
 
 [train]
 algorithm = "ols"
@@ -91,9 +131,7 @@ target = "process"
 [environment.production]
 target = "process"
 approval = "required"
-"#,
-        quoted(data),
-        quoted(target)
+"#
     )
 }
 
@@ -125,17 +163,6 @@ fn only_csv(folder: &Path) -> Result<String> {
         many => Err(Error::invalid(format!("there are {} CSV files here", many.len()))
             .help("name one: init --data FILE --target COLUMN")),
     }
-}
-
-fn last_column(path: &Path) -> Result<String> {
-    let text = fs::read_to_string(path).map_err(FileError::at("read", path))?;
-    let header = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
-    let last = header.rsplit(',').next().unwrap_or_default().trim().trim_matches('"').to_owned();
-    if last.is_empty() {
-        return Err(Error::invalid(format!("`{}` has no header to take the target from", path.display()))
-            .help("name it: init --target COLUMN"));
-    }
-    Ok(last)
 }
 
 fn name(folder: &Path, asked: Option<&str>) -> Result<ModelName> {
