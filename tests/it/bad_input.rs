@@ -9,10 +9,15 @@ const CONFIGURATION: &str = "[project]\nname = \"bad\"\n\n[data]\npath = \"data.
 /// Runs the pipeline up to the gate on this data.
 #[track_caller]
 fn refused(data: &str, says: &[&str]) {
+    ends(data, (1, "fail"), says);
+}
+
+#[track_caller]
+fn ends(data: &str, (code, verdict): (i32, &str), says: &[&str]) {
     let project = Project::with(CONFIGURATION);
     project.write("data.csv", data);
     let finished = project.run(&["ci", "--stage", "..gate"]);
-    assert_eq!((finished.code, finished.value["verdict"].as_str()), (1, Some("fail")), "{:#}", finished.value);
+    assert_eq!((finished.code, finished.value["verdict"].as_str()), (code, Some(verdict)), "{:#}", finished.value);
     let error = finished.error();
     for part in says {
         assert!(error.contains(part), "{error:?} does not say {part:?}");
@@ -31,8 +36,9 @@ fn data_that_cannot_be_used() {
     refused("", &["data.csv", "empty"]);
     refused("x,y\n", &["no rows"]);
     refused("x,y\n1,2\n3\n", &["line 3"]);
-    refused("x,z\n1,2\n3,4\n", &["`y`"]);
-    refused("x,Y\n1,2\n3,4\n", &["`y`", "`Y`"]);
+    // The configuration names a column that is not there.
+    ends("x,z\n1,2\n3,4\n", (2, "invalid"), &["`y`"]);
+    ends("x,Y\n1,2\n3,4\n", (2, "invalid"), &["`y`", "`Y`"]);
     refused("x,note,y\n1,red,2\n3,blue,4\n", &["`note`", "exclude = [\"note\"]"]);
     refused("x,y\n1,2\n,\n3,4\n", &["line 3"]);
     refused("x,y\n1,2\n", &["row"]);

@@ -36,6 +36,9 @@ fn wrong_values() {
     refused(&format!("{START}[train]\nseed = -1\n"), &["mlci.toml:8"]);
     refused(&format!("{START}[train]\ntest_fraction = 1.5\n"), &["mlci.toml:8:17", "is 1.5", "such as 0.2"]);
     refused(&format!("{START}[train]\ntest_fraction = nan\n"), &["mlci.toml:8:17"]);
+    refused(&format!("{START}[gate.limits.rmse]\nmax = nan\n"), &["mlci.toml:8:7", "`gate.limits.rmse.max` is nan"]);
+    refused(&format!("{START}[gate]\nmargin = -inf\n"), &["mlci.toml:8:10", "is -inf"]);
+    refused(&format!("{START}delimiter = \"\\n\"\n"), &["mlci.toml:7:13", "`data.delimiter` is `\\n`"]);
     refused(
         &format!("{START}[train]\nalgorithm = \"xgboost\"\n"),
         &["mlci.toml:8", "unknown variant `xgboost`", "ols"],

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     config::{self, Config, Loaded, Missing},
-    error::{Context as _, Error, Result},
+    error::{Context as _, Error, Outcome, Result},
     event::{Event, Observer},
     interrupt,
     journal::Journal,
@@ -258,7 +258,8 @@ impl Pipeline {
             let read = mlci_train::read_csv_file(&path, &read_options(data));
             let (table, digest) = read.map_err(|error| {
                 let message = format!("the data `{}` cannot be used", data.path);
-                Error::fail(message).because(error.source)
+                let outcome = if error.source.is_configuration() { Outcome::Invalid } else { Outcome::Fail };
+                Error::new(outcome, message).because(error.source)
             })?;
             let bytes = fs::metadata(&path).map_err(FileError::at("read", &path))?.len();
             Ok(ReadTable { table, digest, bytes })

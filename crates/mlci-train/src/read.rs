@@ -79,7 +79,20 @@ fn begin<R: Read>(text: Text<R>, delimiter: u8) -> Result<(csv::Reader<Text<R>>,
         .buffer_capacity(64 * 1024)
         .from_reader(text);
     let mut record = ByteRecord::new();
-    if csv.read_byte_record(&mut record).map_err(io)? { Ok((csv, record)) } else { Err(ReadError::Empty) }
+    if !csv.read_byte_record(&mut record).map_err(io)? {
+        return Err(ReadError::Empty);
+    }
+    if is_open(&csv, &record) {
+        return Err(ReadError::Problems { problems: vec![Problem::UnclosedQuote { line: 1 }], total: 1 });
+    }
+    Ok((csv, record))
+}
+
+/// Whether the data has ended within quotes: a last field with a line feed in it is quoted, but no quote ends the data.
+fn is_open<R: Read>(csv: &csv::Reader<Text<R>>, record: &ByteRecord) -> bool {
+    let text = csv.get_ref();
+    let broken = record.iter().next_back().is_some_and(|field| field.contains(&b'\n'));
+    text.ended() && broken && text.last() != Some(b'"')
 }
 
 fn read<R: Read>(text: Text<R>, options: &ReadOptions) -> Result<(Table, Text<R>), ReadError> {
@@ -91,9 +104,7 @@ fn read<R: Read>(text: Text<R>, options: &ReadOptions) -> Result<(Table, Text<R>
         let breaks = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
         let at_end = csv.get_ref().ended();
         let line = csv.position().line().saturating_sub(breaks + u64::from(!at_end));
-        // A last field with a line feed in it is quoted, but the data does not end with the quote.
-        let open = at_end && record.iter().next_back().is_some_and(|field| field.contains(&b'\n'));
-        if open && csv.get_ref().last() != Some(b'"') {
+        if is_open(&csv, &record) {
             rows.refuse(Problem::UnclosedQuote { line });
         } else {
             rows.add(line, &record);

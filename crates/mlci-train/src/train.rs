@@ -53,11 +53,13 @@ pub enum TrainError {
         /// The share asked for.
         fraction: f64,
     },
-    /// Fewer than two folds.
-    #[error("`[train] folds` is {folds}: cross-validation needs at least 2")]
+    /// Fewer than two folds, or more than there are rows.
+    #[error("`[train] folds` is {folds}: cross-validation takes from 2 to as many as there are training rows ({rows})")]
     Folds {
         /// The number asked for.
         folds: u32,
+        /// How many training rows there are.
+        rows: usize,
     },
     /// The target has one value, so that there is nothing to explain.
     #[error(
@@ -94,6 +96,12 @@ pub enum TrainError {
         /// Why.
         source: FitError,
     },
+    /// Numbers are too large for their spread to be computed.
+    #[error("the values of `{column}` are too large to be squared and summed: use a larger unit")]
+    TooLarge {
+        /// The column.
+        column: String,
+    },
     /// What the algorithm made is no model.
     #[error("the fit gives no usable model")]
     Model(#[source] InvalidModel),
@@ -127,10 +135,12 @@ pub fn train(
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(TrainError::TestFraction { fraction });
     }
-    if let Some(folds @ ..2) = options.folds {
-        return Err(TrainError::Folds { folds });
-    }
     let split = split::split(table, options.seed, fraction);
+    // With fewer rows than the default has folds, each row is a fold; more than that nobody means.
+    let most = split.train.len().max(TrainOptions::default().folds.unwrap_or_default() as usize);
+    if let Some(folds) = options.folds.filter(|folds| !(2..=most).contains(&(*folds as usize))) {
+        return Err(TrainError::Folds { folds, rows: split.train.len() });
+    }
     refuse_constant(table.target(), table)?;
     let x = table.features.select(Axis(0), &split.train);
     let y = table.target.select(Axis(0), &split.train);
@@ -149,11 +159,19 @@ pub fn train(
 
     // Profiles exist for one value or more, all finite, and there are more rows than features.
     let no_rows = || TrainError::Score(ScoreError::NoRows);
+    let profile = |name: &str, values: &[f64]| {
+        let profile = Profile::of(values).ok_or_else(no_rows)?;
+        if profile.standard_deviation.is_finite() {
+            Ok(profile)
+        } else {
+            Err(TrainError::TooLarge { column: name.to_owned() })
+        }
+    };
     let mut profiles = Vec::with_capacity(names.len());
     let mut features = Vec::with_capacity(names.len());
     for (values, column) in x.columns().into_iter().zip(&table.schema().features) {
         let values = values.to_vec();
-        profiles.push(Profile::of(&values).ok_or_else(no_rows)?);
+        profiles.push(profile(&column.name, &values)?);
         features.push(observed(column, &values).ok_or_else(no_rows)?);
     }
     let truth = y.to_vec();
@@ -163,7 +181,7 @@ pub fn train(
         schema: Schema { features, target },
         estimator,
         profiles,
-        prediction_profile: Profile::of(&truth).ok_or_else(no_rows)?,
+        prediction_profile: profile(&table.schema().target.name, &truth)?,
         data,
         config,
         golden: Vec::new(),
@@ -173,7 +191,7 @@ pub fn train(
     let rows: Vec<f64> = x.iter().copied().collect();
     let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
     let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
-    parts.prediction_profile = Profile::of(&prediction).ok_or_else(no_rows)?;
+    parts.prediction_profile = profile("the prediction", &prediction)?;
     for row in sample(table, &split.test, options.seed, options.golden) {
         let row = table.features.row(row).to_vec();
         let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;

@@ -33,6 +33,12 @@ impl<'s> Walk<'s> {
                 }
                 _ => continue,
             };
+            if let DeValue::Float(float) = value.get_ref()
+                && float.as_str().trim_start_matches(['+', '-']).starts_with(['n', 'i'])
+            {
+                let message = format!("`{}` is {}", join(path, name), float.as_str());
+                return Err(Fault::at(value.span(), message).help("write a number, or leave the key out"));
+            }
             if let DeValue::Table(table) = value.get_ref() {
                 self.table(table, inner, &join(path, name))?;
             }

@@ -147,9 +147,11 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let message = format!("`gate.margin` is {}", config.gate.margin);
         return at("gate", "margin", message, "write 0 or more; 0.02 allows a value 2 % worse than the champion's");
     }
-    if !config.data.delimiter.is_ascii() {
-        let message = format!("`data.delimiter` is `{}`", config.data.delimiter);
-        return at("data", "delimiter", message, "write one ASCII character, such as \";\" or \"\\t\"");
+    let delimiter = config.data.delimiter;
+    if !delimiter.is_ascii() || matches!(delimiter, '"' | '\n' | '\r') {
+        let message = format!("`data.delimiter` is `{}`", delimiter.escape_default());
+        let help = "write one ASCII character that is no quote and no line end, such as \";\" or \"\\t\"";
+        return at("data", "delimiter", message, help);
     }
     if config.image.port == 0 {
         return at(

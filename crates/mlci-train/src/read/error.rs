@@ -18,15 +18,19 @@ pub enum ReadError {
     /// Every row was left out.
     #[error(
         "all {read} rows were dropped, since each lacks a value{}",
-        worst.as_ref().map_or_else(String::new, |(column, missing)| format!(
-            " (`{column}` in {missing} of them: if it can be spared, write `[data] exclude = [{column:?}]`)"
-        ))
+        worst.as_ref().map_or_else(String::new, |(column, missing)| if column == target {
+            format!(" (the target `{column}` in {missing} of them)")
+        } else {
+            format!(" (`{column}` in {missing} of them: if it can be spared, write `[data] exclude = [{column:?}]`)")
+        })
     )]
     AllDropped {
         /// How many rows there were.
         read: u64,
         /// The column that lacks most values, and how many.
         worst: Option<(String, u64)>,
+        /// The target, which cannot be left out.
+        target: String,
     },
     /// The delimiter cannot be one.
     #[error("{:?} cannot separate fields: `[data] delimiter` is an ASCII character, not a quote or a line end",
@@ -37,7 +41,8 @@ pub enum ReadError {
     },
     /// The header is one field that contains another usual delimiter.
     #[error(
-        "the header is the one column `{header}`: if {found:?} separates fields, write `[data] delimiter = {found:?}`"
+        "the header is the one column `{}`: if {found:?} separates fields, write `[data] delimiter = {found:?}`",
+        short(header)
     )]
     WrongDelimiter {
         /// The header.
@@ -55,7 +60,7 @@ pub enum ReadError {
         position: usize,
     },
     /// Two columns have the same name.
-    #[error("the header names `{name}` twice (columns {first} and {second}): rename one of them")]
+    #[error("the header names `{}` twice (columns {first} and {second}): rename one of them", short(name))]
     DuplicateName {
         /// The name.
         name: String,
@@ -116,6 +121,21 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether the options are wrong, and not the data.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidDelimiter { .. }
+                | Self::WrongDelimiter { .. }
+                | Self::UnknownColumn { .. }
+                | Self::Conflict { .. }
+                | Self::InvalidBounds { .. }
+        )
+    }
+}
+
 /// A file that cannot be read as a table.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use `{}` as data", path.display())]
@@ -154,12 +174,21 @@ impl fmt::Display for Key {
     }
 }
 
+/// The beginning of a name that is no name a person would give.
+fn short(name: &str) -> String {
+    const SHOWN: usize = 60;
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
 fn suggestion(nearest: Option<&str>, columns: &[String]) -> String {
     const SHOWN: usize = 20;
     if let Some(nearest) = nearest {
         return format!("did you mean `{nearest}`?");
     }
-    let shown: Vec<String> = columns.iter().take(SHOWN).map(|column| format!("`{column}`")).collect();
+    let shown: Vec<String> = columns.iter().take(SHOWN).map(|column| format!("`{}`", short(column))).collect();
     let rest = columns.len().saturating_sub(SHOWN);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("the columns are {}{more}", shown.join(", "))

@@ -209,7 +209,9 @@ impl Rows {
             let worst = used
                 .max_by_key(|((tally, _), _)| tally.missing)
                 .map(|((tally, name), _)| (name.clone(), tally.missing));
-            return Err(ReadError::AllDropped { read: self.read, worst: worst.filter(|(_, missing)| *missing > 0) });
+            let target = self.plan.name(self.plan.target).to_owned();
+            let worst = worst.filter(|(_, missing)| *missing > 0);
+            return Err(ReadError::AllDropped { read: self.read, worst, target });
         }
         assemble::table(self)
     }

@@ -94,6 +94,15 @@ fn nothing_to_read() {
     assert!(matches!(refused("a,y\n", |_| {}, &["a header and no rows"]), ReadError::NoRows));
     let error = refused("a,y\nNA,1\n,2\n", drop_missing, &["all 2 rows were dropped", "`a` in 2 of them"]);
     assert!(matches!(error, ReadError::AllDropped { read: 2, .. }));
+    let error = refused("a,y\n1,NA\n2,\n", drop_missing, &["(the target `y` in 2 of them)"]);
+    assert!(!error.to_string().contains("exclude"), "{error}");
+}
+
+#[test]
+fn a_header_whose_quote_is_never_closed() {
+    let data = format!("a,\"y\n{}", "1,2\n".repeat(1000));
+    let error = refused(&data, |_| {}, &["line 1", "a quote is opened and never closed"]);
+    assert!(error.to_string().len() < 200, "{error}");
 }
 
 #[test]

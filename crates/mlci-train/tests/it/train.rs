@@ -106,10 +106,16 @@ fn options_that_make_no_sense() {
         let options = TrainOptions { test_fraction, ..TrainOptions::default() };
         assert!(matches!(refused(&plane(20), &options, &["between 0 and 1"]), TrainError::TestFraction { .. }));
     }
-    for folds in [0, 1] {
+    for folds in [0, 1, 21, u32::MAX] {
         let options = TrainOptions { folds: Some(folds), ..TrainOptions::default() };
-        assert!(matches!(refused(&plane(20), &options, &["at least 2"]), TrainError::Folds { .. }));
+        assert!(matches!(refused(&plane(20), &options, &["from 2 to as many"]), TrainError::Folds { .. }));
     }
+}
+
+#[test]
+fn numbers_whose_squares_overflow() {
+    let csv: String = (0..40).map(|row| format!("{row}e200,{}\n", row % 7)).collect();
+    refused(&format!("a,y\n{csv}"), &TrainOptions::default(), &["the values of `a` are too large", "a larger unit"]);
 }
 
 #[test]
