@@ -12,7 +12,7 @@ const FORMAT: u32 = 1;
 
 /// One file a stage and digest: `STAGE/DIGEST.json`, written once the stage is done.
 ///
-/// A record is only ever read by the machine that wrote it: what a fork or another machine did is not trusted.
+/// A record is believed, so the folder is for the machine that writes it: a CI cache must not restore it from a fork.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
     folder: PathBuf,
