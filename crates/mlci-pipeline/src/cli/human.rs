@@ -177,14 +177,14 @@ fn environment(end: &EnvironmentEnd) {
         _ => String::new(),
     };
     let address = end.address.as_deref().unwrap_or_default();
-    print(
-        format!(
-            "  {STRONG}{:<12}{STRONG:#} {style}{:<9}{style:#} {address:<24} {model}{pid}",
-            end.name,
-            end.status.as_str()
-        )
-        .trim_end(),
-    );
+    let rest = format!(" {address:<24} {model}{pid}");
+    print(&format!(
+        "  {STRONG}{:<12}{STRONG:#} {style}{}{style:#}{}",
+        end.name,
+        end.status.as_str(),
+        // Padded outside of the colour, so that a line does not end in blanks.
+        format!("{:width$}{rest}", "", width = 9_usize.saturating_sub(end.status.as_str().len())).trim_end()
+    ));
     if !end.note.is_empty() {
         print(&format!("  {:<12} {FAINT}{}{FAINT:#}", "", end.note));
     }

@@ -230,9 +230,9 @@ fn hostile_texts_stay_text() {
 #[test]
 fn only_web_addresses_are_links() {
     let (page, _) = check(&full("http://127.0.0.1:8080", 1.0, 1));
-    assert!(page.contains("<a href=\"http://127.0.0.1:8080\""), "{page}");
+    assert!(page.contains("<a class=\"now\" href=\"http://127.0.0.1:8080\""), "{page}");
     let (page, _) = check(&full("file:///etc/passwd", 1.0, 1));
-    assert!(!page.contains("<a href=\"file"), "{page}");
+    assert!(!page.contains("href=\"file"), "{page}");
 }
 
 #[test]

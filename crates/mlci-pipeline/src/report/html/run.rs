@@ -212,5 +212,5 @@ fn environments(report: &Report) -> Option<Section> {
 pub(super) fn address(address: &str) -> Markup {
     let text = clip(address, NAME);
     let link = (address.starts_with("http://") || address.starts_with("https://")) && text == address;
-    html! { @if link { a href=(address) rel="noreferrer noopener" { (text) } } @else { (text) } }
+    html! { @if link { a.now href=(address) rel="noreferrer noopener" { (text) } } @else { (text) } }
 }
