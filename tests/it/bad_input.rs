@@ -136,6 +136,41 @@ fn a_disk_that_is_full() {
     assert_eq!(again.environment("staging")["status"], "verified");
 }
 
+/// What was to be told, and could not be, has failed.
+#[test]
+fn output_that_goes_nowhere() {
+    let project = Project::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = project.command(&["status", "--format", "json"]).stdout(full).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+/// A named pipe would be waited for, a device read for ever.
+#[test]
+fn files_that_are_none() {
+    for device in ["/dev/zero", "/dev/stdin", "."] {
+        let project = Project::new();
+        project.configure("wine.csv", device);
+        let refused = project.run(&["ci"]);
+        assert_eq!((refused.code, refused.stage("data")), (1, "failed"), "{device}");
+        assert!(refused.error().contains("no regular file"), "{device}: {}", refused.error());
+        assert_eq!(project.run(&["status", "--config", device]).code, 2, "{device}");
+    }
+}
+
+/// A blob that was lost is stored again, as long as the model is there.
+#[test]
+fn a_blob_that_was_lost() {
+    let project = Project::new();
+    let first = project.pass(&["ci", "--stage", "..publish"]);
+    let hex = first.text("/model/digest")[7..].to_owned();
+    let blob = project.files(".mlci/store").into_iter().find(|file| file.ends_with(&hex)).unwrap();
+    fs::remove_file(project.path(&format!(".mlci/store/{blob}"))).unwrap();
+    let again = project.pass(&["ci", "--stage", "..publish"]);
+    assert_eq!((again.stage("publish"), again.version()), ("done", 1));
+    assert!(project.path(&format!(".mlci/store/{blob}")).is_file());
+}
+
 /// A model from elsewhere in the place of the trained one is not served: the digest says that it is another.
 #[test]
 fn a_model_from_elsewhere() {

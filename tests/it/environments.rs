@@ -32,11 +32,20 @@ fn production_waits_for_an_approval_and_goes_back() {
     assert!(waiting.error().contains("approve production"), "{}", waiting.error());
     assert_eq!(waiting.environment("production")["status"], "waiting");
 
+    for by in ["", " ", "a\nb"] {
+        assert_eq!(project.run(&["approve", "production", "--by", by]).code, 2, "{by:?}");
+    }
     project.pass(&["approve", "production"]);
     let deployed = project.pass(&["deploy", "production"]);
     assert_eq!(deployed.environment("production")["model_digest"], first.value["model"]["digest"]);
     let (served, server) = running(&project, "production");
     assert_eq!(served, model(&first));
+    let present = project.run(&["rollback", "production", "--to", "1"]);
+    assert_eq!(present.code, 2);
+    assert!(present.error().contains("serves in `production` already"), "{}", present.error());
+    // Only what is named is stopped.
+    assert_eq!(project.run(&["down"]).code, 2);
+    assert_eq!(running(&project, "production").0, model(&first));
 
     project.configure(OTHER_MODEL.0, OTHER_MODEL.1);
     let second = project.pass(&["ci"]);
@@ -278,6 +287,10 @@ fn a_server_that_hangs_is_replaced() {
     let first = project.pass(&["ci"]);
     let pid = first.environment("staging")["pid"].as_u64().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    let status = project.pass(&["status"]);
+    let staging = status.environment("staging");
+    assert_eq!(staging["status"], "drifted");
+    assert!(staging["note"].as_str().unwrap().contains(&format!("process {pid} lives")), "{staging:#}");
     let second = project.pass(&["ci"]);
     assert_eq!(second.stage("deploy"), "done");
     assert_eq!(first.text("/environments/0/address"), second.text("/environments/0/address"));

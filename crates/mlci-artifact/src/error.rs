@@ -34,7 +34,7 @@ pub enum Error {
     },
 
     /// A blob that is neither among the blobs nor in the trash.
-    #[error("there is no blob {digest} (`{object}`): store it again with `put_blob` or `publish`")]
+    #[error("there is no blob {digest} (`{object}`): publish the same content again, or restore it from a backup")]
     MissingBlob {
         /// The blob that was asked for.
         digest: Digest,

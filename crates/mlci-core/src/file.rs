@@ -62,12 +62,27 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
+/// Opens a file for reading, and only a file: a named pipe or a device would be waited for, or read, for ever.
+///
+/// # Errors
+/// [`FileError`] naming the path.
+pub fn open_file(path: &Path) -> Result<File, FileError> {
+    let open = || {
+        if fs::metadata(path)?.is_file() {
+            File::open(path)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+        }
+    };
+    open().map_err(FileError::at("open", path))
+}
+
 /// The digest of a file's content and its length in bytes, read in blocks of 64 KiB.
 ///
 /// # Errors
 /// [`FileError`] naming the path.
 pub fn digest_file(path: &Path) -> Result<(Digest, u64), FileError> {
-    let mut file = File::open(path).map_err(FileError::at("open", path))?;
+    let mut file = open_file(path)?;
     let mut builder = Digest::builder();
     let mut block = vec![0; 64 * 1024];
     let mut length = 0;

@@ -1,4 +1,4 @@
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use csv::{ByteRecord, ReaderBuilder};
 use mlci_core::Digest;
@@ -49,7 +49,7 @@ pub fn read_csv(reader: impl Read, options: &ReadOptions) -> Result<Table, ReadE
 /// [`ReadFileError`] naming the path.
 pub fn read_csv_file(path: &Path, options: &ReadOptions) -> Result<(Table, Digest), ReadFileError> {
     let at = |source| ReadFileError { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|error| at(ReadError::Io(error)))?;
+    let file = mlci_core::open_file(path).map_err(|error| at(ReadError::Io(error.source)))?;
     // The table is there only after the last byte has been read.
     let (table, text) = read(Text::new(Hashing::new(file)), options).map_err(at)?;
     Ok((table, text.into_inner().finish()))
@@ -61,7 +61,7 @@ pub fn read_csv_file(path: &Path, options: &ReadOptions) -> Result<(Table, Diges
 /// [`ReadFileError`]: the file cannot be read, its header is no header, or it has another delimiter than this one.
 pub fn read_header(path: &Path, delimiter: u8) -> Result<Vec<String>, ReadFileError> {
     let at = |source| ReadFileError { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|error| at(ReadError::Io(error)))?;
+    let file = mlci_core::open_file(path).map_err(|error| at(ReadError::Io(error.source)))?;
     let (_, record) = begin(Text::new(file), delimiter).map_err(at)?;
     plan::header(&record, delimiter).map_err(at)
 }

@@ -66,7 +66,7 @@ pub enum Command {
         #[arg(long, value_name = "DIGEST|VERSION")]
         release: Option<String>,
         /// Who approves. Default: the CI system's user, else git's.
-        #[arg(long)]
+        #[arg(long, value_parser = for_the_record)]
         by: Option<String>,
     },
     /// Move an alias to a version without deploying.
@@ -77,7 +77,7 @@ pub enum Command {
         #[arg(long, value_name = "ALIAS")]
         to: Label,
         /// Why, for the alias's history.
-        #[arg(long, default_value = "promoted by hand")]
+        #[arg(long, value_parser = for_the_record, default_value = "promoted by hand")]
         reason: String,
     },
     /// Go back to the release before, and mark the present one as rejected.
@@ -88,7 +88,7 @@ pub enum Command {
         #[arg(long, value_name = "DIGEST|VERSION")]
         to: Option<String>,
         /// Why, for the record.
-        #[arg(long, default_value = "rolled back by hand")]
+        #[arg(long, value_parser = for_the_record, default_value = "rolled back by hand")]
         reason: String,
     },
     /// Show what runs in the environments.
@@ -132,10 +132,9 @@ pub enum Command {
         environment: Label,
     },
     /// Stop what environments run on this machine.
-    #[command(arg_required_else_help = true)]
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["environment", "all"]))]
     Down {
         /// The environment.
-        #[arg(conflicts_with = "all")]
         environment: Option<Label>,
         /// All of them.
         #[arg(long)]
@@ -156,6 +155,15 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// A name or reason that a person will read in a log, years from now.
+fn for_the_record(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it is empty"),
+        text if text.chars().any(char::is_control) => Err("it has control characters"),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// Which stages.

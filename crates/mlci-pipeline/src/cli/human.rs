@@ -9,6 +9,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::{
     error::Outcome,
     event::{EnvironmentEnd, EnvironmentStatus, Event, Finished, Observer, StageStatus},
@@ -79,7 +80,7 @@ fn tell(line: &str) {
 }
 
 fn print(line: &str) {
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
+    output::line(&mut anstream::stdout().lock(), line.as_bytes());
 }
 
 impl Observer for Human {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod human;
+mod output;
 mod run;
 
 use std::{env, ffi::OsString, process::ExitCode};

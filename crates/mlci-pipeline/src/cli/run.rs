@@ -5,7 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::{
     Chore,
     arguments::{Cli, Command, ConfigCommand, Format, ModelsCommand, RunsCommand, Stages},
-    human,
+    human, output,
 };
 use crate::{
     CiOptions, Which,
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &[OsString], chores: &[Chore]) -> ExitCode {
             || arguments.iter().any(|argument| argument == "--format=json");
     let parsed = command(chores).try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => ExitCode::from(execute(cli)),
+        Ok(cli) => ExitCode::from(output::exit_code(execute(cli))),
         Err(error) => {
             // Help and version are asked for and end with 0; the rest is wrong usage and ends with 2.
             if wants_json && error.use_stderr() {
@@ -86,7 +86,7 @@ fn execute(cli: Cli) -> u8 {
             let name = env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_string_lossy().into_owned()));
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), name.unwrap_or_else(|| "mlci".to_owned()), &mut out);
-            let _ = std::io::stdout().write_all(&out);
+            output::line(&mut std::io::stdout().lock(), out.trim_ascii_end());
             0
         }
         Command::Init { name, data, target } => {
@@ -94,7 +94,7 @@ fn execute(cli: Cli) -> u8 {
             init::init(folder, &InitOptions { name, data, target }, &*observer).exit_code
         }
         Command::Config { command: ConfigCommand::Schema } => {
-            let _ = std::io::stdout().write_all(config::json_schema().as_bytes());
+            output::line(&mut std::io::stdout().lock(), config::json_schema().trim_end().as_bytes());
             0
         }
         command => {
@@ -231,10 +231,8 @@ struct Json;
 
 impl Observer for Json {
     fn event(&self, event: &Event) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return };
-        line.push(b'\n');
-        // Whoever stops reading does not stop the pipeline.
-        let _ = std::io::stdout().lock().write_all(&line);
+        let Ok(line) = serde_json::to_vec(event) else { return };
+        output::line(&mut std::io::stdout().lock(), &line);
         if let Event::Output { line, .. } = event {
             let _ = writeln!(std::io::stderr().lock(), "{line}");
         }

@@ -1,9 +1,9 @@
 use std::{
-    fs,
+    io,
     path::{Path, PathBuf},
 };
 
-use mlci_core::FileError;
+use mlci_core::{FileError, open_file};
 use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
 
@@ -74,7 +74,7 @@ pub fn load(
     profile: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Loaded, LoadError> {
-    let text = fs::read_to_string(path).map_err(FileError::at("read", path))?;
+    let text = io::read_to_string(open_file(path)?).map_err(FileError::at("read", path))?;
     let root = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let mut origins = std::collections::BTreeMap::new();
     // An editor's byte order mark is no part of TOML.

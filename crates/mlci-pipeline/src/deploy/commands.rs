@@ -244,7 +244,8 @@ impl Pipeline {
             let Some(path) = self.target(name)?.log() else {
                 return Err(Error::fail(format!("nothing runs in `{name}`, so there is no log")));
             };
-            let text = std::fs::read_to_string(&path).map_err(mlci_core::FileError::at("read", &path))?;
+            let bytes = std::fs::read(&path).map_err(mlci_core::FileError::at("read", &path))?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
             ending.result = Some(json!({"path": path, "lines": text.lines().collect::<Vec<_>>()}));
             ending.text = Some(text);
             Ok(())

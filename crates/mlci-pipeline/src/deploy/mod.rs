@@ -316,11 +316,15 @@ impl Pipeline {
             return Ok(EnvironmentEnd::named(name, EnvironmentStatus::Empty, "nothing was released here yet"));
         };
         let Some(running) = target.observe()? else {
-            let (status, note) = match &current.body {
-                Happened::Deployed { ephemeral: true, .. } => {
-                    (EnvironmentStatus::Ephemeral, "stopped at the end of its CI job")
+            let (status, note) = match (&current.body, target.hangs()?) {
+                (_, Some(pid)) => {
+                    let note = format!("process {pid} lives and does not answer; restart, ci or deploy replaces it");
+                    (EnvironmentStatus::Drifted, note)
                 }
-                _ => (EnvironmentStatus::Down, "nothing runs; ci or deploy starts it again"),
+                (Happened::Deployed { ephemeral: true, .. }, None) => {
+                    (EnvironmentStatus::Ephemeral, "stopped at the end of its CI job".to_owned())
+                }
+                _ => (EnvironmentStatus::Down, "nothing runs; ci or deploy starts it again".to_owned()),
             };
             let mut end = EnvironmentEnd::named(name, status, note);
             end.model_version = Some(release.version);

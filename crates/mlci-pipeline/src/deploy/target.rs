@@ -9,6 +9,9 @@ pub(crate) trait Target {
     /// What runs there now, as it says itself.
     fn observe(&self) -> Result<Option<Running>, Error>;
 
+    /// The process that lives there and does not answer, if one does: [`Target::observe`] takes it for none.
+    fn hangs(&self) -> Result<Option<u32>, Error>;
+
     /// Brings the release there: starts it, verifies it, and only then lets it take the place of what ran before.
     /// Where that fails, what ran before still runs.
     fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError>;

@@ -41,7 +41,9 @@ impl Stage for PublishStage<'_> {
     fn holds(&self, output: &PublishOutput) -> Result<bool> {
         let name = &self.pipeline.config().project.name;
         let found = self.pipeline.block_on(self.pipeline.store().find_version(name, &output.model))?;
-        Ok(found.is_some_and(|version| version.number == output.version))
+        let published = found.is_some_and(|version| version.number == output.version);
+        // A blob that was lost is stored again.
+        Ok(published && self.pipeline.block_on(self.pipeline.store().has_blob(&output.model))?)
     }
 
     fn work(&self) -> Result<PublishOutput> {

@@ -39,10 +39,6 @@ impl Server {
     pub(crate) fn find(pipeline: &Pipeline) -> Result<Self> {
         if let Some(named) = &pipeline.config().image.server {
             let path = pipeline.resolve(named);
-            if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-                return Err(Error::invalid(format!("[image] server names `{}`, which is no file", path.display()))
-                    .help(TWO_WAYS));
-            }
             let (key, _) = digest_file(&path)
                 .map_err(|error| Error::from(error).help("[image] server names a file that cannot be read"))?;
             return Ok(Self { key, origin: Origin::Ready(path) });

@@ -203,8 +203,13 @@ impl Instance {
             .help("see which process has its log open, and end it")
     }
 
+    /// The process, as it was when it was started.
+    pub(super) fn pid(&self) -> Option<u32> {
+        fs::read_to_string(self.folder.join("pid")).ok().and_then(|text| text.trim().parse().ok())
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = fs::read_to_string(self.folder.join("pid")).ok().and_then(|text| text.trim().parse().ok());
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok());
         // Only called while the log is locked, so the process that has the number is the server.
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             let _ = kill_process(pid, signal);

@@ -226,6 +226,13 @@ impl Target for Process {
         }))
     }
 
+    fn hangs(&self) -> Result<Option<u32>> {
+        match self.current()?.filter(Instance::is_alive) {
+            Some(current) if self.observe()?.is_none() => Ok(current.pid()),
+            _ => Ok(None),
+        }
+    }
+
     fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError> {
         self.settle()?;
         let old = self.current()?;
