@@ -235,7 +235,12 @@ impl Pipeline {
 
     /// The image layout.
     pub(crate) fn layout(&self) -> Result<&Layout> {
-        init(&self.layout, || Ok(Layout::open(&absolute(&self.loaded, &self.config().image.layout)?)?))
+        init(&self.layout, || Ok(Layout::open(&self.image_folder()?)?))
+    }
+
+    /// The image layout's folder.
+    pub(crate) fn image_folder(&self) -> Result<PathBuf> {
+        absolute(&self.loaded, &self.config().image.layout)
     }
 
     /// The state of the source.

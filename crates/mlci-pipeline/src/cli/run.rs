@@ -1,4 +1,4 @@
-use std::{env, ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
+use std::{env, ffi::OsString, io::Write as _, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
@@ -90,8 +90,7 @@ fn execute(cli: Cli) -> u8 {
             0
         }
         Command::Init { name, data, target } => {
-            let folder = cli.config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            init::init(folder, &InitOptions { name, data, target }, &*observer).exit_code
+            init::init(&cli.config, &InitOptions { name, data, target }, &*observer).exit_code
         }
         Command::Config { command: ConfigCommand::Schema } => {
             output::line(&mut std::io::stdout().lock(), config::json_schema().trim_end().as_bytes());
