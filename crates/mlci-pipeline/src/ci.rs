@@ -115,7 +115,14 @@ impl Pipeline {
         }
 
         // A model is not compared with itself: what it passed once, it passed.
-        let champion = self.champion()?;
+        let started = Instant::now();
+        let champion = match self.champion() {
+            Ok(champion) => champion,
+            Err(error) => {
+                runner.end("gate", StageStatus::Failed, started, error.message.clone());
+                return Err(error);
+            }
+        };
         let reigns = champion.as_ref().is_some_and(|version| version.model == trained.model);
         let champion = champion.as_ref().filter(|_| !reigns);
         let gate_stage = GateStage { pipeline: self, trained: &trained, champion, reigns, data: data.digest };

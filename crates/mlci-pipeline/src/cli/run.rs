@@ -5,7 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::{
     Chore,
     arguments::{Cli, Command, ConfigCommand, Format, ModelsCommand, RunsCommand, Stages},
-    human, output,
+    features, human, output,
 };
 use crate::{
     CiOptions, Which,
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &[OsString], chores: &[Chore]) -> ExitCode {
             || arguments.iter().any(|argument| argument == "--format=json");
     let parsed = command(chores).try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => ExitCode::from(output::exit_code(execute(cli))),
+        Ok(cli) => ExitCode::from(output::exit_code(execute(cli, arguments))),
         Err(error) => {
             // Help and version are asked for and end with 0; the rest is wrong usage and ends with 2.
             if wants_json && error.use_stderr() {
@@ -79,7 +79,7 @@ fn invocation() -> String {
     }
 }
 
-fn execute(cli: Cli) -> u8 {
+fn execute(cli: Cli, arguments: &[OsString]) -> u8 {
     let observer = observer(cli.format);
     match cli.command {
         Command::Completions { shell } => {
@@ -112,7 +112,10 @@ fn execute(cli: Cli) -> u8 {
                         error
                     }
                 })
-                .and_then(|loaded| open(loaded, &command, &observer));
+                .and_then(|loaded| match features::missing(&loaded).as_slice() {
+                    [] => open(loaded, &command, &observer),
+                    lacking => Err(features::hand_over(lacking, arguments)),
+                });
             match opened {
                 Ok(pipeline) => carry_out(&pipeline, command, &observer).exit_code,
                 Err(error) => finish(name(&command), |_| Err(error), |event| observer.event(event)).exit_code,

@@ -2,7 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use mlci_artifact::Scheme;
+
 use super::Config;
+
+const STORES: &str = "name a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX";
 
 /// What the pipeline itself keeps below `.mlci/`, and clears away as it sees fit.
 const OWN: [&str; 7] = ["journal", "models", "cache", "logs", "report", "environments", "lock"];
@@ -32,8 +36,16 @@ pub(super) fn misplaced(config: &Config) -> Option<Misplaced> {
         if text.starts_with("~/") || text == "~" {
             return Some(fault(format!("is `{text}`, and `~` is a shell's word"), "write ${HOME} in its place"));
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return Some(fault(format!("is `{text}`: `{scheme}://` is not supported"), "name a folder"));
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let (is_store, has_bucket) = (key == "store", !rest.starts_with('/') && !rest.is_empty());
+            match Scheme::of(text) {
+                Some(_) if is_store && has_bucket => continue,
+                Some(_) if is_store => return Some(fault(format!("is `{text}`, which has no bucket"), STORES)),
+                _ => {
+                    let help = if is_store { STORES } else { "name a folder" };
+                    return Some(fault(format!("is `{text}`: `{scheme}://` is not supported"), help));
+                }
+            }
         }
         let path = plain(text);
         let clash = seen.iter().find(|(_, other)| path.starts_with(other) || other.starts_with(&path));

@@ -258,7 +258,7 @@ impl Default for Track {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Artifact {
-    /// The store: a folder.
+    /// The store: a folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. Credentials come from the environment.
     pub store: String,
 }
 
