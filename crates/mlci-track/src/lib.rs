@@ -33,6 +33,8 @@ mod id;
 mod line;
 mod lock;
 mod log;
+#[cfg(feature = "mlflow")]
+pub mod mlflow;
 mod record;
 mod rules;
 mod run;
