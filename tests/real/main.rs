@@ -7,6 +7,7 @@
 #[path = "../it/project.rs"]
 mod project;
 
+mod mlflow;
 mod stores;
 
 /// A variable that names a server.

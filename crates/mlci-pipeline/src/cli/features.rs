@@ -12,7 +12,9 @@ const AGAIN: &str = "MLCI_BUILT_WITH_FEATURES";
 pub(super) fn missing(loaded: &Loaded) -> Vec<&'static str> {
     let config = &loaded.config;
     let store = mlci_artifact::Scheme::of(&config.artifact.store);
-    store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature).into_iter().collect()
+    let store = store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature);
+    let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
+    store.into_iter().chain(mlflow).collect()
 }
 
 /// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes

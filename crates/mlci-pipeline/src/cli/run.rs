@@ -137,7 +137,7 @@ fn open(loaded: Loaded, command: &Command, observer: &Arc<dyn Observer>) -> Resu
                 exit_code: interrupted.exit_code,
                 seconds: started.elapsed().as_secs_f64(),
                 stages: interrupted.stages,
-                run: interrupted.run.map(|id| RunRef { id }),
+                run: interrupted.run.map(RunRef::of),
                 model: None,
                 image: None,
                 environments: Vec::new(),
@@ -210,6 +210,7 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
         Command::Runs { command } => match command.unwrap_or(RunsCommand::List) {
             RunsCommand::List => pipeline.list_runs(),
             RunsCommand::Show { run } => pipeline.show_run(&run),
+            RunsCommand::Sync => pipeline.sync_runs(),
             RunsCommand::Compare { one, other } => pipeline.compare_runs(&one, &other),
         },
         Command::Models { command } => match command.unwrap_or(ModelsCommand::List) {

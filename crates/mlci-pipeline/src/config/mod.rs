@@ -246,11 +246,18 @@ pub struct Limit {
 pub struct Track {
     /// The folder of the local run log.
     pub folder: String,
+    /// The address of an MLflow server that runs, versions and aliases are brought to as well. Credentials come from
+    /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlflow: Option<String>,
+    /// The experiment there. Default: the project's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
 }
 
 impl Default for Track {
     fn default() -> Self {
-        Self { folder: ".mlci/runs".to_owned() }
+        Self { folder: ".mlci/runs".to_owned(), mlflow: None, experiment: None }
     }
 }
 

@@ -138,6 +138,18 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let help = "write 2 or more folds, or 0 for no cross-validation";
         return at("train", "folds", "`train.folds` is 1".to_owned(), help);
     }
+    if let Some(uri) = &config.track.mlflow {
+        let help = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLFLOW_TRACKING_USERNAME and \
+                    MLFLOW_TRACKING_PASSWORD";
+        let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
+        match rest.map(|rest| rest.split('/').next().unwrap_or_default()) {
+            Some(host) if host.contains('@') => {
+                return at("track", "mlflow", "`track.mlflow` has a password in it".to_owned(), help);
+            }
+            Some(host) if !host.is_empty() => {}
+            _ => return at("track", "mlflow", format!("`track.mlflow` is `{uri}`, which is no address"), help),
+        }
+    }
     if let Some(wrong) = super::folders::misplaced(config) {
         return at(wrong.table, wrong.key, wrong.message, wrong.help);
     }

@@ -32,7 +32,9 @@ impl Pipeline {
             let release = self.candidate(name, image)?;
             note(ending, &release, self);
             let result = self.deploy_to(name, &release, Asked::ByPerson { named: image }, || {});
-            self.add_end(ending, name, result)
+            self.add_end(ending, name, result)?;
+            self.mirror_along();
+            Ok(())
         })
     }
 
@@ -134,7 +136,9 @@ impl Pipeline {
                     from.short()
                 ));
             }
-            self.add_end(ending, name, result)
+            self.add_end(ending, name, result)?;
+            self.mirror_along();
+            Ok(())
         })
     }
 
@@ -381,7 +385,7 @@ fn begins(digest: &Digest, hex: &str) -> bool {
 
 fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
     ending.model = Some(ModelRef { name: release.name.clone(), version: Some(release.version), digest: release.model });
-    ending.run = release.run.clone().map(|id| RunRef { id });
+    ending.run = release.run.clone().map(RunRef::of);
     let found = pipeline.layout().ok().and_then(|layout| layout.find(&release.image).ok().flatten());
     ending.image = found.map(|image| ImageRef {
         reference: format!(
