@@ -30,7 +30,11 @@ async fn mock_failures_are_tried_again_within_bounds() {
     }
 
     // Twice away in the middle: the sync does not fail.
-    let mock = Mock::start(|seen, before| if before < 2 { Reply::Status(502, "") } else { well(seen) }).await;
+    let mock = Mock::start(|seen, before| match seen.path.ends_with("log-batch") && before < 2 {
+        true => Reply::Status(502, ""),
+        false => well(seen),
+    })
+    .await;
     sync(&mock.builder().build().unwrap(), b"model").await.unwrap();
 
     let refusal = r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid \u001b[31m name"}"#;

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use mlci_track::{Digest, mlflow::Error};
 use serde_json::json;
@@ -41,9 +44,15 @@ async fn mock_every_call_is_under_the_prefix() {
 /// The run is made, but the answer is lost: it is found by its tag and not made again.
 #[tokio::test]
 async fn mock_a_lost_answer_makes_no_second_run() {
-    let mock = Mock::start(|seen, before| match seen.path.rsplit('/').next() {
-        Some("create") => Reply::Never,
-        Some("search") if before > 0 => Reply::Json(json!({ "runs": [run("mlflow-artifacts:/1/r1", &json!([]))] })),
+    let made = AtomicBool::new(false);
+    let mock = Mock::start(move |seen, _| match seen.path.rsplit('/').next() {
+        Some("create") => {
+            made.store(true, Ordering::Relaxed);
+            Reply::Never
+        }
+        Some("search") if made.load(Ordering::Relaxed) => {
+            Reply::Json(json!({ "runs": [run("mlflow-artifacts:/1/r1", &json!([]))] }))
+        }
         _ => well(seen),
     })
     .await;
