@@ -4,11 +4,12 @@
 // clippy.toml lifts these in test functions; here the helpers between them are tests too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::env;
+
 use mlci_track::{
     Digest, RunLog, Status,
     mlflow::{Client, Error, SyncOptions},
 };
-use std::env;
 
 /// The right password in the address opens everything, artifacts too; a wrong one is told so at once and not shown.
 #[tokio::test]

@@ -7,6 +7,9 @@ use crate::error::short;
 /// The result of this module's calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A cause whose type may change with the HTTP client.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// One request: the method and the address, which holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -44,13 +47,15 @@ pub enum Error {
         rule: &'static str,
     },
     /// The HTTP client could not be set up, as where the system has no certificates.
-    #[error("cannot set up the HTTP client for MLflow")]
-    Setup(#[source] reqwest::Error),
+    #[error(
+        "cannot set up the HTTP client for MLflow; https needs the system's certificates (package ca-certificates)"
+    )]
+    Setup(#[source] BoxError),
     /// The run log could not be read, or holds a name that cannot be used.
     #[error(transparent)]
     Log(#[from] crate::Error),
     /// No answer came: the connection was refused or lost, or the time was up.
-    #[error("{call} got no answer{}: is the MLflow server up at {server} ?", tries(*attempts))]
+    #[error("{call} got no answer{}: is the MLflow server at {server} up?", tries(*attempts))]
     Unreachable {
         /// What was tried.
         call: Call,
@@ -59,7 +64,7 @@ pub enum Error {
         /// How often.
         attempts: u32,
         /// What happened at the last try.
-        source: reqwest::Error,
+        source: BoxError,
     },
     /// The server is overloaded (429) or fails (5xx).
     #[error("{call} failed with {status}{}{}: see the server's log, then sync again", says(message), tries(*attempts))]
@@ -107,8 +112,8 @@ pub enum Error {
         /// What came: "an HTML page titled `404 Not Found`" and the like.
         what: String,
     },
-    /// The answer is JSON, but not what MLflow 3 answers.
-    #[error("{call} was answered with something that MLflow 2 and 3 do not say")]
+    /// The answer is JSON, but not what MLflow answers.
+    #[error("{call} was answered with something that MLflow does not say")]
     Answer {
         /// What was tried.
         call: Call,

@@ -71,6 +71,7 @@ impl Http {
     pub(crate) fn post(&self, path: &str, body: &impl Serialize) -> Result<Request> {
         let url = self.api(path);
         let call = || Call { method: "POST", url: url.to_string() };
+        // Texts and numbers can always be written.
         let body = serde_json::to_vec(body).map_err(|source| Error::Answer { call: call(), source })?;
         Ok(Request { method: Method::POST, body: Some(("application/json", body.into())), url })
     }
@@ -139,7 +140,7 @@ impl Http {
             call: request.call(),
             server: self.base.to_string(),
             attempts: 1,
-            source: source.without_url(),
+            source: source.without_url().into(),
         };
         let mut builder = self.client.request(request.method.clone(), request.url.clone());
         builder = match &self.auth {

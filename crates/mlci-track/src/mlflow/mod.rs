@@ -1,5 +1,5 @@
-//! Brings runs from the log to an MLflow server, 2.x or 3.x, over its
-//! [REST API](https://mlflow.org/docs/latest/api_reference/rest-api.html). Feature `mlflow`.
+//! Brings runs from the log to an MLflow server over its
+//! [REST API 2.0](https://mlflow.org/docs/latest/api_reference/rest-api.html); tested against MLflow 3.17. Feature `mlflow`.
 //!
 //! The log stays the source of truth: a run is logged without MLflow, and [`Client::sync`] brings it over, at once or
 //! later, again and again, without duplicates. [`Client::register`] and [`Client::set_alias`] make the model a version

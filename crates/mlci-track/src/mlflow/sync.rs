@@ -34,7 +34,7 @@ impl Client {
     /// The log and the artifacts are read by blocking calls.
     ///
     /// # Errors
-    /// [`Error::Log`], [`Error::ParamChanged`] before anything is sent, [`Error::ExperimentDeleted`],
+    /// [`Error::Log`], [`Error::ParamChanged`] before anything of the run is sent, [`Error::ExperimentDeleted`],
     /// [`Error::ArtifactContent`], [`Error::ArtifactChanged`], [`Error::ArtifactStore`], and those of any call:
     /// [`Error::Unreachable`], [`Error::Server`], [`Error::Denied`], [`Error::Refused`], [`Error::NotMlflow`],
     /// [`Error::Answer`]. Where an artifact could not be uploaded although the server answers, the end is sent
