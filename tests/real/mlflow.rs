@@ -73,7 +73,7 @@ fn a_run_its_model_and_its_aliases() {
 fn a_refused_run() {
     let (project, name) = pipeline(&variable("MLFLOW_TRACKING_URI"));
     project.pass(&["ci"]);
-    project.write("mlci.toml", &(project.read("mlci.toml") + "\n[gate.limits.rmse]\nmax = 0.1\n"));
+    project.configure("max = 0.70", "max = 0.1");
     assert_eq!(project.run(&["ci", "--force"]).code, 3);
     let there = seen(&name);
     assert_eq!(there["runs"][1]["tags"]["verdict"], "refused", "{there:#}");

@@ -16,9 +16,13 @@ pub(crate) fn test(arguments: &[OsString]) -> ExitCode {
         None => (arguments, None),
     };
     // Whoever names components wants those alone.
-    if names.is_none_or(<[OsString]>::is_empty) {
+    if names.is_none_or(|names| names.iter().all(|name| name.to_string_lossy().starts_with("--"))) {
         let mut command = cargo("test");
         command.arg("--workspace").args(before);
+        if names.is_some() {
+            // The back ends that need servers have tests that need none, too.
+            command.arg("--all-features");
+        }
         let code = run(command);
         if names.is_none() || code != ExitCode::SUCCESS {
             return code;

@@ -12,7 +12,7 @@
 //! let session = Session::temporary(&cache)?;
 //! assert!(session.settings().is_empty());
 //! // session.start(find("s3")?, &|line| println!("{line}"))? starts an S3 server, and installs it first.
-//! assert!(find("s4").unwrap_err().to_string().contains("s3"));
+//! assert!(find("s4").is_err_and(|error| error.to_string().contains("s3")));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //! A new component is a file in `component/`.

@@ -47,9 +47,6 @@ pub struct System {
 pub struct Test {
     /// The package that has it.
     pub package: String,
-    /// The features that it is built with.
-    #[serde(default)]
-    pub features: Vec<String>,
     /// Its test program.
     pub target: String,
     /// Its name there.
@@ -92,13 +89,6 @@ impl Matrix {
 /// What `cargo test` is run for: package and test program.
 type Program<'m> = (&'m str, &'m str);
 
-/// The tests of a program, and the features that any of them needs: one build for all.
-#[derive(Default)]
-struct Wanted<'m> {
-    features: BTreeSet<&'m str>,
-    tests: BTreeSet<&'m str>,
-}
-
 /// Runs the tests of these systems with the servers' variables, and checks that each listed one ran and passed.
 ///
 /// # Errors
@@ -109,17 +99,15 @@ pub fn run_tests(
     settings: &BTreeMap<String, String>,
     tell: &dyn Fn(&str),
 ) -> Result<bool> {
-    let mut programs: BTreeMap<Program<'_>, Wanted<'_>> = BTreeMap::new();
+    let mut programs: BTreeMap<Program<'_>, BTreeSet<&str>> = BTreeMap::new();
     for test in systems.iter().flat_map(|system| &system.test) {
-        let program = programs.entry((&test.package, &test.target)).or_default();
-        program.features.extend(test.features.iter().map(String::as_str));
-        program.tests.insert(&test.name);
+        programs.entry((&test.package, &test.target)).or_default().insert(&test.name);
     }
     let mut good = true;
     for ((package, target), wanted) in programs {
-        tell(&format!("{package}, {target}: tests that need servers: {}", wanted.tests.len()));
+        tell(&format!("{package}, {target}: tests that need servers: {}", wanted.len()));
         let passed = passed(checkout, (package, target), &wanted, settings)?;
-        for missing in wanted.tests.iter().filter(|name| !passed.contains(**name)) {
+        for missing in wanted.iter().filter(|name| !passed.contains(**name)) {
             tell(&format!("{package}, {target}: `{missing}` did not run and pass"));
             good = false;
         }
@@ -131,17 +119,13 @@ pub fn run_tests(
 fn passed(
     checkout: &Path,
     (package, target): Program<'_>,
-    wanted: &Wanted<'_>,
+    wanted: &BTreeSet<&str>,
     settings: &BTreeMap<String, String>,
 ) -> Result<BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(checkout).args(["test", "--locked", "--package", package, "--test", target]);
-    if !wanted.features.is_empty() {
-        let features: Vec<&str> = wanted.features.iter().copied().collect();
-        command.args(["--features", &features.join(",")]);
-    }
-    command.args(["--", "--ignored", "--exact", "--test-threads", "2"]).args(&wanted.tests).envs(settings);
+    command.current_dir(checkout).args(["test", "--locked", "--all-features", "--package", package, "--test", target]);
+    command.args(["--", "--ignored", "--exact", "--test-threads", "2"]).args(wanted).envs(settings);
     let mut child = interrupt::spawn(command.stdout(Stdio::piped()))?;
     let mut passed = BTreeSet::new();
     if let Some(output) = child.stdout.take() {
