@@ -201,7 +201,7 @@ fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
     with_servers(cache, &components, |settings| {
         let shown = mlci_lab::run_tests(&checkout(), &systems, settings, &tell)?;
         // Only all of it makes the page.
-        if names.is_empty() {
+        if names.is_empty() && shown {
             mlci_lab::page(&checkout(), &matrix, check)?;
         }
         Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
