@@ -196,6 +196,13 @@ fn inputs_that_do_not_exist() {
 /// The values of variables reach neither the terminal nor the report nor a log.
 #[test]
 fn secrets_are_not_shown() {
+    // Where something is, is shown.
+    let places = Project::new();
+    places.configure("path = \"wine.csv\"", "path = \"${DATA_OF_OURS}\"");
+    let output = places.command(&["ci", "--stage", "..data"]).env("DATA_OF_OURS", "nowhere.csv").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`nowhere.csv`"), "{said}");
+
     let project = Project::new();
     let old = project.read("mlci.toml");
     let step = "\n[test]\ncommand = [\"echo\", \"--token\", \"${TOKEN_OF_OURS}\"]\ninputs = []\n";

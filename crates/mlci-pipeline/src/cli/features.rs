@@ -21,7 +21,7 @@ pub(super) fn missing(loaded: &Loaded) -> Vec<&'static str> {
 /// back is why that could not be.
 ///
 /// `cargo run` says which package this is; nothing else could build it again.
-pub(super) fn hand_over(features: &[&str], arguments: &[OsString]) -> Error {
+pub(super) fn hand_over(loaded: &Loaded, features: &[&str], arguments: &[OsString]) -> Error {
     let list = features.join(", ");
     let needs =
         || Error::invalid(format!("this configuration needs the feature `{list}`, which mlci was built without"));
@@ -32,8 +32,12 @@ pub(super) fn hand_over(features: &[&str], arguments: &[OsString]) -> Error {
     if env::var_os(AGAIN).is_some() {
         return needs().help("the package that was built has no dependency `mlci-pipeline` to give the feature to");
     }
-    // Not an event: what follows it is another program's.
-    let _ = writeln!(std::io::stderr(), "mlci: this configuration needs {list}: built with that, once");
+    // Not an event: what follows it is another program's. Said where cargo has not done it before.
+    let note = loaded.root.join(".mlci/cache/built-with").join(features.join("+"));
+    if !note.exists() {
+        let _ = writeln!(std::io::stderr(), "mlci: this configuration needs {list}: building with it, once");
+        let _ = write_atomic(&note, env!("CARGO_PKG_VERSION").as_bytes());
+    }
     let wanted: Vec<String> = features.iter().map(|feature| format!("mlci-pipeline/{feature}")).collect();
     let source = Command::new(cargo)
         .args(["run", "--quiet", "--manifest-path"])

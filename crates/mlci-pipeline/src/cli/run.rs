@@ -114,7 +114,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> u8 {
                 })
                 .and_then(|loaded| match features::missing(&loaded).as_slice() {
                     [] => open(loaded, &command, &observer),
-                    lacking => Err(features::hand_over(lacking, arguments)),
+                    lacking => Err(features::hand_over(&loaded, lacking, arguments)),
                 });
             match opened {
                 Ok(pipeline) => carry_out(&pipeline, command, &observer).exit_code,

@@ -48,6 +48,11 @@ pub(super) fn note_origins(
     }
 }
 
+/// Keys that say where something is. They are shown, as a place that cannot be read is of no use, and hold no secret:
+/// credentials have variables of their own, and an address with a password is refused.
+const PLACES: [&str; 6] =
+    ["artifact.store", "data.path", "image.layout", "image.server", "track.folder", "track.mlflow"];
+
 /// Replaces `${NAME}` in every text; `$${` stands for `${`.
 pub(super) fn expand(
     table: &mut DeTable<'_>,
@@ -79,7 +84,11 @@ fn expand_value(
             let origin = origins.entry(path.to_owned()).or_default();
             // The name of the variable stands for its value wherever the configuration is shown.
             origin.push_str(&format!(", from {text}"));
-            *text = substitute(text, variable, span, secrets)?.into();
+            let mut used = Vec::new();
+            *text = substitute(text, variable, span, &mut used)?.into();
+            if !PLACES.contains(&path) {
+                secrets.append(&mut used);
+            }
             Ok(())
         }
         DeValue::Table(inner) => expand(inner, variable, path, origins, secrets),
