@@ -4,6 +4,7 @@ use std::{env, error::Error};
 
 use mlci_workflows::{Cache, Pipeline, Settings, System, Variable, VariableValue};
 
+#[expect(clippy::print_stdout, reason = "an example talks to its terminal")]
 fn main() -> Result<(), Box<dyn Error>> {
     let system: System = env::args().nth(1).as_deref().unwrap_or("github").parse()?;
 
