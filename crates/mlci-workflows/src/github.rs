@@ -1,10 +1,14 @@
 //! GitHub Actions (workflow syntax: <https://docs.github.com/actions/reference/workflow-syntax-for-github-actions>).
 
-use serde::Serialize;
+mod document;
 
+use self::document::{
+    Branches, Cancel, Concurrency, DefaultRun, Defaults, EnvironmentNode, Input, JobNode, On, Permissions, Step,
+    Workflow,
+};
 use crate::{
     Cache, File, Job, Pipeline, Result, System, Trigger, shell,
-    yaml::{self, Lines, Map},
+    yaml::{self, Lines},
 };
 
 const PATH: &str = ".github/workflows/mlci.yml";
@@ -19,109 +23,6 @@ const CACHE_SAVE: &str = "actions/cache/save@v5";
 /// After a failure, and after the job's time is up, which counts as a cancellation.
 const ALWAYS: &str = "always()";
 const DAYS: u32 = 30;
-
-#[derive(Serialize)]
-struct Workflow {
-    name: String,
-    on: On,
-    permissions: Permissions,
-    defaults: Defaults,
-    jobs: Map<JobNode>,
-}
-
-#[derive(Serialize)]
-struct On {
-    push: Branches,
-    pull_request: Branches,
-}
-
-#[derive(Serialize)]
-struct Branches {
-    branches: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Permissions {
-    contents: &'static str,
-}
-
-#[derive(Serialize)]
-struct Defaults {
-    run: DefaultRun,
-}
-
-#[derive(Serialize)]
-struct DefaultRun {
-    shell: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct JobNode {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    needs: Vec<String>,
-    #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
-    condition: Option<String>,
-    runs_on: String,
-    timeout_minutes: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    environment: Option<EnvironmentNode>,
-    concurrency: Concurrency,
-    steps: Vec<Step>,
-}
-
-#[derive(Serialize)]
-struct EnvironmentNode {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Concurrency {
-    group: String,
-    cancel_in_progress: Cancel,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Cancel {
-    Never(bool),
-    If(&'static str),
-}
-
-#[derive(Serialize, Default)]
-struct Step {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
-    condition: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uses: Option<&'static str>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    with: Map<Input>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    env: Map<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<Lines>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Input {
-    Text(String),
-    Lines(Lines),
-    Flag(bool),
-    Number(u32),
-}
-
-impl From<String> for Input {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
 
 pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
     let branches = || Branches { branches: vec![pipeline.default_branch.clone()] };
