@@ -12,7 +12,8 @@ pub struct Settings {
     pub program: Vec<String>,
     /// The folder that the program keeps its parts in, relative to the checkout: `.mlci`.
     pub folder: String,
-    /// More folders to hand from job to job: a store or run log in the checkout.
+    /// More folders to hand from job to job: a run log or store that lies in the checkout. Without its run log, a later
+    /// job opens another run for the same model.
     pub more_folders: Vec<String>,
     /// The secrets of the job `build`: what storing models, tracking runs and pushing images takes.
     pub build_secrets: Vec<String>,
@@ -71,11 +72,12 @@ impl Pipeline {
     /// | job | on | calls |
     /// |---|---|---|
     /// | `verify` | every change | `ci --stage ..gate` |
-    /// | `build` | default branch | `ci --stage track..image` |
+    /// | `build` | default branch | `ci --stage gate..image` |
     /// | the first environment, unless it needs an approval | default branch | `ci --stage deploy` |
     /// | each further environment | default branch | `deploy NAME` |
     ///
-    /// Each needs the one before. Journal, models, images and report are handed over.
+    /// Each needs the one before. Journal, models, images and report are handed over. The gate is in two of them:
+    /// `verify` has no secrets, so a store that asks for some shows it no champion; `build` decides again where it does.
     #[must_use]
     pub fn standard(settings: &Settings) -> Self {
         let part = |name: &str| format!("{}/{name}", settings.folder);
@@ -98,7 +100,7 @@ impl Pipeline {
             add(&mut pipeline, job);
         }
         if let Some(name) = label("build") {
-            let mut job = Job::new(name, ["ci", "--stage", "track..image"]);
+            let mut job = Job::new(name, ["ci", "--stage", "gate..image"]);
             job.secrets.clone_from(&settings.build_secrets);
             add(&mut pipeline, job);
         }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::tool;
 
 pub(crate) const VERIFY: &str = "xtask ci --stage ..gate";
-pub(crate) const BUILD: &str = "xtask ci --stage track..image";
+pub(crate) const BUILD: &str = "xtask ci --stage gate..image";
 pub(crate) const STAGING: &str = "xtask ci --stage deploy";
 pub(crate) const PRODUCTION: &str = "xtask deploy production";
 
