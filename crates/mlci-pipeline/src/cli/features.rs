@@ -36,7 +36,7 @@ pub(super) fn hand_over(loaded: &Loaded, features: &[&str], arguments: &[OsStrin
     let note = loaded.root.join(".mlci/cache/built-with").join(features.join("+"));
     if !note.exists() {
         let _ = writeln!(std::io::stderr(), "mlci: this configuration needs {list}: building with it, once");
-        let _ = write_atomic(&note, env!("CARGO_PKG_VERSION").as_bytes());
+        let _ = mlci_core::write_atomic(&note, env!("CARGO_PKG_VERSION").as_bytes());
     }
     let wanted: Vec<String> = features.iter().map(|feature| format!("mlci-pipeline/{feature}")).collect();
     let source = Command::new(cargo)
