@@ -8,6 +8,7 @@ mod contract;
 mod crash;
 mod environments;
 mod gate;
+mod generate;
 mod project;
 mod reproducible;
 mod signals;

@@ -20,12 +20,17 @@ use crate::{
 };
 
 /// What `ci` is asked to do.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CiOptions {
     /// The stages.
     pub selection: Selection,
     /// Whether this is a CI job, whose processes end with it.
     pub ephemeral: bool,
+    /// The environment behind which no other is deployed to.
+    pub until: Option<Label>,
+    /// Whether nothing is asked of the store, as in a job without secrets: the gate knows no champion then. Only for
+    /// stages up to the gate.
+    pub without_store: bool,
 }
 
 impl Pipeline {
@@ -33,8 +38,16 @@ impl Pipeline {
     pub fn ci(&self, options: &CiOptions) -> Finished {
         self.command("ci", |ending| {
             let started = Instant::now();
+            if let Some(name) = &options.until {
+                self.environment(name)?;
+            }
+            if options.without_store && options.selection.reaches_beyond("gate") {
+                return Err(Error::invalid("--without-store is for stages up to the gate: what follows is stored")
+                    .help("add --stage ..gate"));
+            }
             let _lock = self.begin()?;
-            if options.ephemeral && self.config().artifact.store == Artifact::default().store {
+            if options.ephemeral && !options.without_store && self.config().artifact.store == Artifact::default().store
+            {
                 self.warn(
                     "this CI job's store ends with its checkout, so the next one finds no champion: keep `.mlci/store` \
                      between jobs, or name another: [artifact] store",
@@ -51,7 +64,9 @@ impl Pipeline {
                 ending.text = Some("nothing has changed since the last run, so there was nothing to do".to_owned());
             }
             self.close_run(result.as_ref().err());
-            if let (Some(mirrored), Some(run)) = (self.mirror_along(), &mut ending.run) {
+            // Who has no secrets for the store has none for MLflow; a later job brings the run there.
+            let mirrored = if options.without_store { None } else { self.mirror_along() };
+            if let (Some(mirrored), Some(run)) = (mirrored, &mut ending.run) {
                 run.page = mirrored.page;
             }
             if worked {
@@ -71,7 +86,8 @@ impl Pipeline {
     pub fn plan(&self, selection: Selection) -> Finished {
         self.command("plan", |ending| {
             let mut runner = Runner::new(self, selection, true);
-            let result = self.stages(&mut runner, ending, &CiOptions { selection, ephemeral: false });
+            let options = CiOptions { selection, ..CiOptions::default() };
+            let result = self.stages(&mut runner, ending, &options);
             ending.stages = runner.into_ends();
             if ending.environments.is_empty() {
                 for name in self.config().environment.keys() {
@@ -119,7 +135,7 @@ impl Pipeline {
 
         // A model is not compared with itself: what it passed once, it passed.
         let started = Instant::now();
-        let champion = match self.champion() {
+        let champion = match if options.without_store { Ok(None) } else { self.champion() } {
             Ok(champion) => champion,
             Err(error) => {
                 runner.end("gate", StageStatus::Failed, started, error.message.clone());
@@ -128,7 +144,14 @@ impl Pipeline {
         };
         let reigns = champion.as_ref().is_some_and(|version| version.model == trained.model);
         let champion = champion.as_ref().filter(|_| !reigns);
-        let gate_stage = GateStage { pipeline: self, trained: &trained, champion, reigns, data: data.digest };
+        let gate_stage = GateStage {
+            pipeline: self,
+            trained: &trained,
+            champion,
+            reigns,
+            data: data.digest,
+            asked: !options.without_store,
+        };
         let log_training = || self.log_training(&data, &trained);
         let gate = runner.run(&gate_stage, log_training);
         self.note_run(ending);
@@ -288,7 +311,7 @@ impl Pipeline {
             );
             match result {
                 Ok(end) => {
-                    open = end.status == EnvironmentStatus::Verified;
+                    open = end.status == EnvironmentStatus::Verified && options.until.as_ref() != Some(name);
                     if open && environment.approval == Approval::None {
                         self.tag_run(&format!("deployed.{name}"), "verified")?;
                     }

@@ -48,6 +48,7 @@ mod deploy;
 mod end;
 mod error;
 mod event;
+mod generate;
 mod http;
 mod init;
 mod interrupt;

@@ -16,7 +16,7 @@
 //! // What is checked in is compared with what would be written today.
 //! let edited = workflow.text.replace("..gate", "..train");
 //! let difference = workflow.compare(Some(&edited)).expect("they differ");
-//! assert!(difference.to_string().contains("-          cargo xtask ci --stage ..train\n"));
+//! assert!(difference.to_string().contains("-          cargo xtask ci --stage ..train --without-store\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //! The rendered files hold no logic: their jobs call the pipeline's own program with stage names, hand the parts of its

@@ -71,9 +71,9 @@ impl Pipeline {
     ///
     /// | job | on | calls |
     /// |---|---|---|
-    /// | `verify` | every change | `ci --stage ..gate` |
+    /// | `verify` | every change | `ci --stage ..gate --without-store` |
     /// | `build` | default branch | `ci --stage gate..image` |
-    /// | the first environment, unless it needs an approval | default branch | `ci --stage deploy` |
+    /// | the first environment, unless it needs an approval | default branch | `ci --stage deploy --until NAME` |
     /// | each further environment | default branch | `deploy NAME` |
     ///
     /// Each needs the one before. Journal, models, images and report are handed over. The gate is in two of them:
@@ -95,7 +95,7 @@ impl Pipeline {
             pipeline.jobs.push(job);
         };
         if let Some(name) = label("verify") {
-            let mut job = Job::new(name, ["ci", "--stage", "..gate"]);
+            let mut job = Job::new(name, ["ci", "--stage", "..gate", "--without-store"]);
             job.trigger = Trigger::EveryChange;
             add(&mut pipeline, job);
         }
@@ -108,7 +108,7 @@ impl Pipeline {
             let name = environment.name.clone();
             // `ci` takes what this very run has built; only then does "what the environment before has verified" exist.
             let mut job = if index == 0 && !environment.approval {
-                Job::new(name.clone(), ["ci", "--stage", "deploy"])
+                Job::new(name.clone(), ["ci", "--stage", "deploy", "--until", name.as_str()])
             } else {
                 Job::new(name.clone(), ["deploy", name.as_str()])
             };

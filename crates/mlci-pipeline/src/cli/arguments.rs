@@ -150,6 +150,14 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Write the definition of this pipeline for a CI system, to be checked in.
+    Generate {
+        /// github, gitlab, jenkins or circleci.
+        system: mlci_workflows::System,
+        /// Write nothing: show the difference, and fail if there is one.
+        #[arg(long)]
+        check: bool,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -178,6 +186,12 @@ pub struct Stages {
     /// Everything, even what is done already.
     #[arg(long, conflicts_with = "from")]
     pub force: bool,
+    /// Deploy to this environment and to none behind it.
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub until: Option<Label>,
+    /// Ask nothing of the store, so that no secret is needed: the gate knows no champion. Only up to the gate.
+    #[arg(long)]
+    pub without_store: bool,
 }
 
 /// What to do with runs.

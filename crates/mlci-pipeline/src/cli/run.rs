@@ -181,6 +181,7 @@ fn name(command: &Command) -> &'static str {
         Command::Restart { .. } => "restart",
         Command::Down { .. } => "down",
         Command::Doctor => "doctor",
+        Command::Generate { .. } => "generate",
         Command::Clean => "clean",
         Command::Config { .. } => "config",
         Command::Completions { .. } => "completions",
@@ -192,7 +193,12 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
     let refuse = |error| finish(name, |_| Err(error), |event| observer.event(event));
     match command {
         Command::Ci(stages) => match selection(&stages) {
-            Ok(selection) => pipeline.ci(&CiOptions { selection, ephemeral: crate::ci::is_ci_job() }),
+            Ok(selection) => pipeline.ci(&CiOptions {
+                selection,
+                ephemeral: crate::ci::is_ci_job(),
+                until: stages.until,
+                without_store: stages.without_store,
+            }),
             Err(error) => refuse(error),
         },
         Command::Plan(stages) => match selection(&stages) {
@@ -223,6 +229,7 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
         Command::Down { environment: Some(name), .. } => pipeline.down(&Which::One(name)),
         Command::Down { environment: None, .. } => pipeline.down(&Which::All),
         Command::Doctor => pipeline.doctor(),
+        Command::Generate { system, check } => pipeline.generate(system, check),
         Command::Clean => pipeline.clean(),
         Command::Config { .. } => pipeline.show_config(),
         Command::Init { .. } | Command::Completions { .. } => refuse(Error::invalid("this needs no configuration")),

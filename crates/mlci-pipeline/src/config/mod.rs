@@ -56,6 +56,9 @@ pub struct Config {
     /// How the container image is made.
     #[serde(default)]
     pub image: Image,
+    /// What the definitions for CI systems say beside the jobs.
+    #[serde(default)]
+    pub ci: Ci,
     /// Where the model is deployed, in the order of the file.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Environment>")]
@@ -238,6 +241,43 @@ pub struct Limit {
     /// The largest value that passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+}
+
+/// `[ci]`: for `generate`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ci {
+    /// The branch whose pushes are built and deployed.
+    pub branch: String,
+    /// The container image that GitLab and CircleCI run jobs in. Default: `rust:1.89-bookworm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Commands that prepare the machine, in each job before its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<Vec<String>>,
+    /// Variables that every job gets. They stand in the file, so they are no secrets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// The names of the secrets that the job `build` gets: what store, tracker and registry ask for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// The names of the secrets that the job of an environment gets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    pub environments: BTreeMap<Label, Vec<String>>,
+}
+
+impl Default for Ci {
+    fn default() -> Self {
+        Self {
+            branch: "main".to_owned(),
+            image: None,
+            setup: Vec::new(),
+            variables: BTreeMap::new(),
+            secrets: Vec::new(),
+            environments: BTreeMap::new(),
+        }
+    }
 }
 
 /// `[track]`

@@ -205,6 +205,11 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
             return at(&table, "port", format!("`{table}.port` is 0"), help);
         }
     }
+    if let Some(name) = config.ci.environments.keys().find(|name| !config.environment.contains_key(*name)) {
+        let known: Vec<&str> = config.environment.keys().map(mlci_core::Label::as_str).collect();
+        let help = format!("environments: {}", known.join(", "));
+        return at("ci.environments", name.as_str(), format!("`ci.environments.{name}` is no environment"), &help);
+    }
     let ports: Vec<u16> = config.environment.values().filter_map(|environment| environment.port).collect();
     if let Some(port) = ports.iter().enumerate().find(|(i, port)| ports.iter().take(*i).any(|p| p == *port)) {
         return Err(Fault {

@@ -21,6 +21,8 @@ pub(crate) struct GateStage<'p> {
     /// Whether this model is the champion itself.
     pub(crate) reigns: bool,
     pub(crate) data: Digest,
+    /// Whether the store was asked for a champion.
+    pub(crate) asked: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,6 +131,10 @@ impl GateStage<'_> {
             let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
             champion.for_each(|check| "not applicable: this model is the champion".clone_into(&mut check.explanation));
         }
+        if !self.asked {
+            let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
+            champion.for_each(|check| "not applicable: the store was not asked".clone_into(&mut check.explanation));
+        }
         output
     }
 }
@@ -183,6 +189,7 @@ impl Stage for GateStage<'_> {
             }
             Some(champion) => format!("champion: version {}", champion.version),
             None if self.reigns => "this model is the champion".to_owned(),
+            None if !self.asked => "the store was not asked for a champion".to_owned(),
             None => "no champion yet".to_owned(),
         };
         format!("{} {}, {against}", count(applied as u64, "check"), output.report.verdict)

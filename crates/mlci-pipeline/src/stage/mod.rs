@@ -87,6 +87,12 @@ impl Selection {
         Ok(self)
     }
 
+    /// Whether it has stages behind this one.
+    #[must_use]
+    pub fn reaches_beyond(&self, stage: &str) -> bool {
+        position(stage).is_ok_and(|index| self.last > index)
+    }
+
     /// Only one stage (`gate`) or several (`data..gate`, `..train`, `image..`).
     ///
     /// # Errors

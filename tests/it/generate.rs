@@ -1,0 +1,97 @@
+//! `generate`, and what the jobs that it writes call.
+
+use crate::project::Project;
+
+const FILES: [(&str, &str); 4] = [
+    ("github", ".github/workflows/mlci.yml"),
+    ("gitlab", ".gitlab-ci.yml"),
+    ("jenkins", "Jenkinsfile"),
+    ("circleci", ".circleci/config.yml"),
+];
+
+#[test]
+fn written_compared_and_never_over_a_strangers_file() {
+    let project = Project::new();
+    for (system, path) in FILES {
+        let missing = project.run(&["generate", system, "--check"]);
+        assert_eq!((missing.code, project.path(path).exists()), (1, false), "{system}");
+        project.pass(&["generate", system]);
+        let text = project.read(path);
+        for call in ["--stage ..gate --without-store", "--stage gate..image", "--until staging", "deploy production"] {
+            let words: Vec<&str> = call.split(' ').collect();
+            assert!(words.iter().all(|word| text.contains(word)), "{system} does not call {call}:\n{text}");
+        }
+        project.pass(&["generate", system, "--check"]);
+
+        // A change of the pipeline shows.
+        project.write("mlci.toml", &(project.read("mlci.toml") + "\n[environment.canary]\n"));
+        let old = project.run(&["generate", system, "--check"]);
+        assert_eq!(old.code, 1, "{system}");
+        assert!(old.error().contains(&format!("generate {system}")), "{}", old.error());
+        let shown = project.output(&["generate", system, "--check"]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("canary"), "the difference is shown");
+        project.configure("\n[environment.canary]\n", "");
+
+        project.write(path, "mine: true\n");
+        let refused = project.run(&["generate", system]);
+        assert_eq!((refused.code, project.read(path).as_str()), (2, "mine: true\n"), "{system}");
+        assert!(refused.error().contains("was not made by mlci"), "{}", refused.error());
+    }
+}
+
+#[test]
+fn what_is_configured_is_in_the_file() {
+    let project = Project::new();
+    let table = "\n[ci]\nbranch = \"trunk\"\nsecrets = [\"STORE_KEY\"]\nvariables = { MLFLOW_TRACKING_URI = \"http://mlflow\" }\n\
+                 environments = { production = [\"CLUSTER_TOKEN\"] }\n";
+    project.write("mlci.toml", &(project.read("mlci.toml") + table));
+    project.pass(&["generate", "gitlab"]);
+    let text = project.read(".gitlab-ci.yml");
+    for part in ["trunk", "MLFLOW_TRACKING_URI=http://mlflow", ".mlci/store", ".mlci/runs"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    project.configure("{ production =", "{ prodction =");
+    let refused = project.run(&["generate", "gitlab"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.error().contains("`ci.environments.prodction` is no environment"), "{}", refused.error());
+    assert_eq!(project.run(&["generate", "bamboo"]).code, 2);
+}
+
+/// The jobs of a definition, one after the other: the second decides about the champion that the first could not ask for.
+#[test]
+fn the_jobs_one_after_the_other() {
+    let project = Project::new();
+    let verify = ["ci", "--stage", "..gate", "--without-store"];
+    let build = ["ci", "--stage", "gate..image"];
+    let staging = ["ci", "--stage", "deploy", "--until", "staging"];
+    let first = project.pass(&verify);
+    assert!(!project.path(".mlci/store/models").exists(), "the store is left alone");
+    assert_eq!(first.stage("gate"), "done");
+    project.pass(&build);
+    assert_eq!(project.pass(&staging).environment("staging")["status"], "verified");
+    assert_eq!(project.run(&["deploy", "production"]).code, 5);
+    project.pass(&["approve", "production"]);
+    project.pass(&["deploy", "production"]);
+
+    // A worse model passes where nobody knows the champion, and is refused where he is known.
+    project.configure("rmse = { max = 0.70 }", "rmse = { max = 0.9 }");
+    project.configure("target = \"quality\"", "target = \"quality\"\nfeatures = [\"pH\"]");
+    assert_eq!(project.pass(&verify).stage("gate"), "done");
+    let refused = project.run(&build);
+    assert_eq!((refused.code, refused.stage("gate")), (3, "failed"), "{:#}", refused.value);
+    assert!(refused.error().contains("champion"), "{}", refused.error());
+
+    assert_eq!(project.run(&["ci", "--without-store"]).code, 2);
+    assert_eq!(project.run(&["ci", "--until", "nowhere"]).code, 2);
+}
+
+/// What was approved for production is not deployed by the job of staging.
+#[test]
+fn until_goes_no_further() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    project.pass(&["approve", "production"]);
+    let staging = project.pass(&["ci", "--until", "staging"]);
+    assert_eq!(staging.environment("production")["status"], "empty", "{:#}", staging.value);
+    assert_eq!(project.pass(&["ci"]).environment("production")["status"], "verified");
+}
