@@ -29,6 +29,8 @@
 
 mod blob;
 mod build;
+#[cfg(any(feature = "registry", feature = "docker"))]
+mod credentials;
 mod document;
 mod elf;
 mod error;
@@ -38,11 +40,22 @@ mod layer;
 mod layout;
 mod lock;
 mod prune;
+#[cfg(any(feature = "registry", feature = "docker"))]
+mod reference;
+#[cfg(feature = "registry")]
+mod registry;
 mod spec;
 mod tag;
 mod tally;
 mod unpack;
 
+#[cfg(feature = "registry")]
+pub use crate::registry::{Answer, Attempt, Pushed, Registry, RegistryBuilder, RegistryError};
+#[cfg(any(feature = "registry", feature = "docker"))]
+pub use crate::{
+    credentials::{Credential, Credentials, CredentialsError},
+    reference::{Reference, ReferenceError},
+};
 pub use crate::{
     error::{Error, Result, ServerProblem},
     image::{Image, Layer},
