@@ -1,7 +1,7 @@
 //! The protocol of credential helpers: `docker-credential-NAME get`, the address on standard input, JSON on standard
 //! output (docker/docker-credential-helpers, README).
 
-use std::{io, path::Path, process::Stdio, time::Duration};
+use std::{ffi::OsStr, io, path::Path, process::Stdio, time::Duration};
 
 use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
@@ -26,12 +26,21 @@ pub(super) async fn get(config: &Path, helper: &str, address: &str) -> Result<Op
     if helper.contains(['/', '\\', '\0']) {
         return Err(CredentialsError::HelperName { path: config.to_owned(), helper: helper.to_owned() });
     }
+    run(format!("docker-credential-{helper}").as_ref(), config, helper, address).await
+}
+
+pub(super) async fn run(
+    program: &OsStr,
+    config: &Path,
+    helper: &str,
+    address: &str,
+) -> Result<Option<Credential>, CredentialsError> {
     let failed = |problem: String| CredentialsError::HelperFailed {
         helper: helper.to_owned(),
         address: address.to_owned(),
         problem,
     };
-    let mut child = Command::new(format!("docker-credential-{helper}"))
+    let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -10,6 +10,8 @@ mod fixture;
 mod input;
 mod kill;
 mod layout;
+#[cfg(feature = "registry")]
+mod mock_registry;
 mod parallel;
 mod prune;
 mod reproducible;
