@@ -31,6 +31,8 @@ mod blob;
 mod build;
 #[cfg(any(feature = "registry", feature = "docker"))]
 mod credentials;
+#[cfg(feature = "docker")]
+mod docker;
 mod document;
 mod elf;
 mod error;
@@ -49,6 +51,8 @@ mod tag;
 mod tally;
 mod unpack;
 
+#[cfg(feature = "docker")]
+pub use crate::docker::{Container, Engine, EngineError, Network, RunOptions};
 #[cfg(feature = "registry")]
 pub use crate::registry::{Answer, Attempt, Pushed, Registry, RegistryBuilder, RegistryError};
 #[cfg(any(feature = "registry", feature = "docker"))]
