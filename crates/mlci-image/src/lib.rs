@@ -26,6 +26,16 @@
 //! ```
 //! The layout (OCI Image Format Specification 1.1, "Image Layout") is read by other tools too, such as
 //! `skopeo inspect oci:images:demo:v1`. Start at [`Layout`].
+//!
+//! # Features
+//! All are off by default; without them the crate needs no runtime and no network.
+//!
+//! | feature | gives | needs |
+//! |---|---|---|
+//! | `registry` | `Registry`: push and pull by the OCI Distribution Specification 1.1, without a daemon; examples/push.rs | tokio, reqwest (rustls with aws-lc-rs) |
+//! | `docker` | `Engine`: load, build, push and run with the Docker Engine; examples/docker.rs | tokio, bollard |
+//!
+//! Both know images as `Reference`s and take `Credentials` as Docker keeps them.
 
 mod blob;
 mod build;

@@ -36,7 +36,7 @@ impl Engine {
         tag: &Reference,
         mut output: impl FnMut(&str) + Send,
     ) -> Result<String> {
-        let Some(tag_name) = tag.tag() else { return Err(EngineError::NoTag { reference: tag.clone() }) };
+        let Some(tag_name) = tag.tag() else { return Err(EngineError::NoTag { reference: Box::new(tag.clone()) }) };
         let name = format!("{}:{tag_name}", tag.name());
         let action = format!("build `{name}` from `{}`", context.join(dockerfile).display());
         let file = inside(dockerfile).ok_or_else(|| EngineError::Dockerfile { path: dockerfile.to_owned() })?;

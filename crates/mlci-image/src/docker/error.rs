@@ -89,7 +89,7 @@ pub enum EngineError {
     )]
     Unconfirmed {
         /// What was pushed.
-        reference: Reference,
+        reference: Box<Reference>,
         /// The digest of which the engine spoke.
         expected: Digest,
         /// What the registry has.
@@ -99,7 +99,7 @@ pub enum EngineError {
     #[error("`{reference}` has no tag, by which the engine could know it: write `NAME:TAG`")]
     NoTag {
         /// The reference.
-        reference: Reference,
+        reference: Box<Reference>,
     },
     /// A file of the build context cannot be read.
     #[error("cannot read `{}` for the build: it has to be there, inside of the context, and readable for this user", path.display())]

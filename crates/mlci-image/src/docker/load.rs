@@ -33,7 +33,7 @@ impl Engine {
     /// [`EngineError::NoTag`]; [`EngineError::Layout`] if the image is not in the layout or is damaged;
     /// [`EngineError::Request`], [`EngineError::Failed`] and [`EngineError::Other`] if the engine did not take it.
     pub async fn load(&self, layout: &Layout, digest: &Digest, tag: &Reference) -> Result<String> {
-        let Some(tag_name) = tag.tag() else { return Err(EngineError::NoTag { reference: tag.clone() }) };
+        let Some(tag_name) = tag.tag() else { return Err(EngineError::NoTag { reference: Box::new(tag.clone()) }) };
         let name = format!("{}:{tag_name}", tag.name());
         let action = format!("load {digest} as `{name}`");
         let (lock, parts) = read(layout, *digest).await?;

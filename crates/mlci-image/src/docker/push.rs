@@ -34,7 +34,9 @@ impl Engine {
     /// registry refused; [`EngineError::CutShort`] if the engine's report has no digest;
     /// [`EngineError::Unconfirmed`] if the registry has another one; [`EngineError::Request`].
     pub async fn push(&self, reference: &Reference, credentials: &Credentials) -> Result<Reference> {
-        let Some(tag) = reference.tag() else { return Err(EngineError::NoTag { reference: reference.clone() }) };
+        let Some(tag) = reference.tag() else {
+            return Err(EngineError::NoTag { reference: Box::new(reference.clone()) });
+        };
         let action = format!("push `{}:{tag}`", reference.name());
         let credential = credentials.find(reference.registry()).await?;
         let login = credential.as_ref().map(|credential| engines(credential, reference.registry()));
@@ -53,7 +55,7 @@ impl Engine {
             return Ok(reference.with_digest(digest));
         }
         let found = if found.is_empty() { "nothing".to_owned() } else { one_line(&found) };
-        Err(EngineError::Unconfirmed { reference: reference.clone(), expected: digest, found })
+        Err(EngineError::Unconfirmed { reference: Box::new(reference.clone()), expected: digest, found })
     }
 
     /// Not bollard's `push_image`: of the report it keeps neither the digest (`aux`) nor an `error` that stands alone, so

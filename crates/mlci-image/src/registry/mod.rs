@@ -39,7 +39,20 @@ type Result<T> = std::result::Result<T, RegistryError>;
 const HUB_HOST: &str = "registry-1.docker.io";
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A client for registries. Cheap to clone; the clones share connections and tokens.
+/// A client for registries.
+///
+/// ```no_run
+/// use mlci_image::{Layout, Reference, Registry};
+///
+/// # async fn demo(layout: Layout, digest: mlci_core::Digest) -> Result<(), Box<dyn std::error::Error>> {
+/// let registry = Registry::builder().build()?;
+/// let reference: Reference = "docker.io/user/wine:v1".parse()?;
+/// let pushed = registry.push(&layout, &digest, &reference).await?;
+/// assert_eq!(registry.resolve(&reference).await?, pushed.digest);
+/// # Ok(())
+/// # }
+/// ```
+/// Cheap to clone; the clones share connections and tokens.
 ///
 /// Every method may be cancelled by dropping its future. Then, as after an error, a registry may have blobs that no
 /// manifest names, which its own clean-up removes, and a layout has nothing half written.
