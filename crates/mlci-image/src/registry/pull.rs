@@ -175,13 +175,11 @@ impl Registry {
         // On a thread of its own: digesting and writing are not for the network's. If this future is dropped, the
         // channel ends, and the file goes unless everything had come.
         let writer = task::spawn_blocking(move || write(&folder, &digest, size, receiver));
-        let mut received: u64 = 0;
         let failure = loop {
             match self.chunk(target, &call, &mut response).await {
+                // The writer ends early when it has seen more than enough.
                 Ok(Some(chunk)) => {
-                    received = received.saturating_add(chunk.len() as u64);
-                    // The writer ends early only when it has seen enough.
-                    if sender.send(chunk).await.is_err() || received > blob.size {
+                    if sender.send(chunk).await.is_err() {
                         break None;
                     }
                 }

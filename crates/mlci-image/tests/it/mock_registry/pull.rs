@@ -65,6 +65,24 @@ async fn mock_a_lie_about_a_blob_is_an_error_and_nothing_stays() {
     }
 }
 
+/// A stream without an end is left as soon as it is too long.
+#[tokio::test]
+async fn mock_an_endless_blob_is_not_read_to_its_end() {
+    let fixture = Fixture::new();
+    let image = fixture.build("model");
+    let path = format!("blobs/{}", image.layers[0].digest);
+    let mock = Mock::with(move |seen, _| {
+        let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[0; 4096])));
+        seen.is("GET", &path).then(|| Response::new(Body::from_stream(endless)))
+    })
+    .await;
+    mock.hold(&fixture, &image, "v1");
+    let layout = Layout::open(&fixture.path("other")).unwrap();
+    let error = client().pull(&mock.reference("team/x:v1"), &layout).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Mismatch { .. }), "{error:?}");
+    settled(&layout).await;
+}
+
 #[tokio::test]
 async fn mock_a_lie_about_the_manifest_is_an_error() {
     let fixture = Fixture::new();
