@@ -60,12 +60,12 @@ pub(super) async fn success(
             hint: ": it allows no more requests for now: wait, or log in for a higher limit".to_owned(),
             retry_after,
         },
-        StatusCode::BAD_REQUEST if answer.message.contains("HTTPS server") => RegistryError::Failed {
-            attempt,
-            answer,
-            hint: ": it speaks TLS: do not ask for plain HTTP, or ask for TLS if it is on this machine".to_owned(),
-            retry_after,
-        },
+        // The text is that of Go's servers, which an answer to HEAD cannot have.
+        StatusCode::BAD_REQUEST if target.plain && (answer.message.is_empty() || answer.message.contains("HTTPS")) => {
+            let hint =
+                ": it may speak TLS: do not ask for plain HTTP, or ask for TLS if it is on this machine".to_owned();
+            RegistryError::Failed { attempt, answer, hint, retry_after }
+        }
         _ if status.is_server_error() => {
             RegistryError::Failed { attempt, answer, hint: ": look at the registry's own log".to_owned(), retry_after }
         }

@@ -81,6 +81,8 @@ pub enum RegistryError {
         attempt: Box<Attempt>,
         /// What to do.
         hint: String,
+        /// Whether another try may go better.
+        transient: bool,
         /// Why, without the URL.
         source: reqwest::Error,
     },
@@ -181,7 +183,8 @@ impl RegistryError {
     /// Whether another try may go better: no connection, a server's own failure, or too many requests.
     pub(super) const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Stalled { .. } => true,
+            Self::Unreachable { transient, .. } => *transient,
+            Self::Stalled { .. } => true,
             Self::Failed { answer, .. } => matches!(answer.status, 429 | 500 | 502..=504),
             _ => false,
         }
@@ -205,14 +208,14 @@ impl RegistryError {
     }
 
     pub(super) fn unreachable(attempt: Box<Attempt>, source: reqwest::Error) -> Self {
-        let hint = advice(&source, &attempt.registry);
+        let (hint, transient) = advice(&source, &attempt.registry);
         // The URL of an upload or of a token may hold what is not to be shown.
-        Self::Unreachable { attempt, hint, source: source.without_url() }
+        Self::Unreachable { attempt, hint, transient, source: source.without_url() }
     }
 }
 
-/// What to do about a request that got no answer.
-fn advice(error: &reqwest::Error, registry: &str) -> String {
+/// What to do about a request that got no answer, and whether another try may go better.
+fn advice(error: &reqwest::Error, registry: &str) -> (String, bool) {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -222,18 +225,24 @@ fn advice(error: &reqwest::Error, registry: &str) -> String {
     }
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["InvalidContentType", "corrupt message"]) {
-        format!("`{registry}` speaks plain HTTP and not TLS: use its TLS port, or allow plain HTTP for it")
-    } else if has(&["UnknownIssuer", "invalid peer certificate", "CaUsedAsEndEntity"]) {
-        format!("the certificate of `{registry}` is not trusted: add its CA's certificate, and check the host name")
-    } else if has(&["ConnectionRefused"]) {
-        "nothing listens there: check host and port, and that the registry runs".to_owned()
-    } else if has(&["dns error", "failed to lookup"]) {
-        "the host is not known: check its name, and the network".to_owned()
-    } else if error.is_timeout() {
-        "it took too long: try again, or allow more time".to_owned()
-    } else if error.is_body() || error.is_decode() || has(&["IncompleteMessage", "ConnectionReset", "BrokenPipe"]) {
-        "the connection broke off: try again".to_owned()
-    } else {
-        "the registry could not be reached: check host, port and network".to_owned()
+        let hint = format!("`{registry}` speaks plain HTTP and not TLS: use its TLS port, or allow plain HTTP for it");
+        return (hint, false);
     }
+    if has(&["invalid peer certificate", "InvalidCertificate"]) {
+        let hint =
+            format!("the certificate of `{registry}` is not trusted: add its CA's certificate, and check the name");
+        return (hint, false);
+    }
+    let hint = if has(&["ConnectionRefused"]) {
+        "nothing listens there: check host and port, and that the registry runs"
+    } else if has(&["dns error", "failed to lookup"]) {
+        "the host is not known: check its name, and the network"
+    } else if error.is_timeout() {
+        "it took too long: try again, or allow more time"
+    } else if error.is_body() || error.is_decode() || has(&["IncompleteMessage", "ConnectionReset", "BrokenPipe"]) {
+        "the connection broke off: try again"
+    } else {
+        "the registry could not be reached: check host, port and network"
+    };
+    (hint.to_owned(), !error.is_redirect() && !error.is_builder())
 }

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures::stream;
 use mlci_core::Digest;
-use mlci_image::{Credential, Credentials, Engine, EngineError, Reference};
+use mlci_image::{Credential, Credentials, Engine, EngineError, Network, Reference, RunOptions};
 
 use crate::fixture::{Fixture, chain};
 
@@ -21,7 +21,7 @@ const SECRET: &str = "s3cret-passw0rd";
 
 type Answer = Box<dyn Fn(&str) -> Option<Response<Body>> + Send + Sync>;
 
-/// An engine that answers so to a path, and the headers of all pushes.
+/// An engine that answers so to a path, and the credentials of all pushes and the bodies of all containers.
 async fn mock(
     answer: impl Fn(&str) -> Option<Response<Body>> + Send + Sync + 'static,
 ) -> (Engine, Arc<Mutex<Vec<String>>>) {
@@ -36,7 +36,10 @@ async fn mock(
             if let Some(login) = request.headers().get("x-registry-auth") {
                 seen.lock().unwrap().push(login.to_str().unwrap().to_owned());
             }
-            let _ = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+            if path.starts_with("/containers/create") {
+                seen.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
+            }
             answer(&path).unwrap_or_else(|| Response::new(Body::from("OK")))
         }
     });
@@ -178,6 +181,56 @@ async fn mock_a_load_is_looked_at() {
     let untagged: Reference = format!("team/x@{}", image.digest).parse().unwrap();
     let error = engine.load(&fixture.layout, &image.digest, &untagged).await.unwrap_err();
     assert!(matches!(error, EngineError::NoTag { .. }), "{error:?}");
+}
+
+/// The lab's engine has no bridge to publish a port on.
+#[tokio::test]
+async fn mock_a_port_is_published_on_loopback_alone() {
+    let (engine, bodies) = mock(|path| {
+        let json = if path.starts_with("/containers/create") {
+            r#"{"Id":"0123456789abcdef","Warnings":[]}"#
+        } else if path.starts_with("/containers/0123456789abcdef/json") {
+            r#"{"NetworkSettings":{"Ports":{"8080/tcp":[{"HostIp":"127.0.0.1","HostPort":"49153"}]}}}"#
+        } else {
+            return None;
+        };
+        Some(Response::new(Body::from(json)))
+    })
+    .await;
+    let options = RunOptions { network: Network::Publish(8080), ..RunOptions::default() };
+    let container = engine.run("team/x:v1", &options).await.unwrap();
+    assert_eq!(container.address().await.unwrap(), Some("127.0.0.1:49153".parse().unwrap()));
+    let body: serde_json::Value = serde_json::from_str(&bodies.lock().unwrap()[0]).unwrap();
+    assert_eq!(body["HostConfig"]["PortBindings"]["8080/tcp"][0]["HostIp"], "127.0.0.1");
+    assert_eq!(body["HostConfig"]["SecurityOpt"][0], "no-new-privileges");
+    assert!(body.get("Cmd").is_none(), "the image's own arguments stay: {body}");
+}
+
+/// What was created and cannot be started is not left behind.
+#[tokio::test]
+async fn mock_a_container_that_does_not_start_is_removed() {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
+    let (engine, _) = mock(move |path| {
+        log.lock().unwrap().push(path.to_owned());
+        let (status, json) = match path.split('?').next().unwrap() {
+            "/containers/create" => (201, r#"{"Id":"0123","Warnings":[]}"#),
+            "/containers/0123/start" => (500, r#"{"message":"exec format error"}"#),
+            "/containers/0123" => (204, ""),
+            _ => return None,
+        };
+        Some(Response::builder().status(status).body(Body::from(json)).unwrap())
+    })
+    .await;
+    let error = engine.run("team/x:v1", &RunOptions::default()).await.unwrap_err();
+    assert!(
+        chain(&error).contains("did not run `team/x:v1`: Docker responded with status code 500: exec format error"),
+        "{}",
+        chain(&error)
+    );
+    let requests = requests.lock().unwrap();
+    let last = requests.last().unwrap();
+    assert!(last.starts_with("/containers/0123?") && last.contains("force=true"), "{requests:?}");
 }
 
 #[tokio::test]
