@@ -49,6 +49,29 @@ fn wrong_values() {
     refused(&START.replace("wine\"", "Wine Quality\""), &["mlci.toml:2", "`Wine Quality` is not a model name"]);
 }
 
+/// A store in a folder that `clean` removes would be gone with it.
+#[test]
+fn folders_that_are_not_apart() {
+    for folder in
+        [".mlci", ".", ".mlci/journal", ".mlci/models/store", "./x/../.mlci/cache", ".mlci/runs", ".mlci/images/a"]
+    {
+        let text = format!("{START}[artifact]\nstore = \"{folder}\"\n");
+        let project = Project::with(&text);
+        let finished = project.run(&["plan"]);
+        assert_eq!(finished.code, 2, "{folder}");
+        assert!(finished.error().contains("not apart from"), "{folder}: {}", finished.error());
+    }
+    refused(&format!("{START}[artifact]\nstore = \"\"\n"), &["mlci.toml:8:9", "`artifact.store` is empty"]);
+    refused(&format!("{START}[track]\nfolder = \"~/runs\"\n"), &["mlci.toml:8:10", "${HOME}"]);
+    refused(&format!("{START}[image]\nlayout = \"ftp://x\"\n"), &["mlci.toml:8:10", "`ftp://` is not supported"]);
+}
+
+#[test]
+fn lists_are_no_tables() {
+    refused(&format!("train = []\n{START}"), &["mlci.toml:1:9", "`train` is no table", "[train]"]);
+    refused(&format!("{START}[environment]\nstaging = []\n"), &["mlci.toml:8:11", "`environment.staging` is no table"]);
+}
+
 #[test]
 fn what_is_missing_and_what_is_no_toml() {
     refused("", &["missing field `project`", "[project]"]);
@@ -59,7 +82,10 @@ fn what_is_missing_and_what_is_no_toml() {
 
 #[test]
 fn variables_and_profiles() {
-    refused(&START.replace("wine.csv", "${NO_SUCH_VARIABLE}"), &["mlci.toml:5:8", "`NO_SUCH_VARIABLE` is not set"]);
+    refused(
+        &START.replace("wine.csv", "${NO_SUCH_VARIABLE}"),
+        &["mlci.toml:5:8", "`NO_SUCH_VARIABLE` is not set to a text"],
+    );
     let project = Project::with(&format!(
         "{}\n[profile.other.train]\nseed = 7\n\n[profile.wrong.train]\nsed = 7\n",
         START.replace("wine.csv", "${DATA_FILE}")
@@ -144,6 +170,24 @@ fn init_writes_what_works() {
     assert!(project.read(".gitignore").contains(".mlci/"));
     let first = project.pass(&["ci", "--stage", "..publish"]);
     assert_eq!(first.text("/model/name"), "red-wine");
+    project.pass(&["init", "--config", "other.toml", "--name", "other"]);
+    assert!(project.read("other.toml").contains("name = \"other\""));
+    // A cargo configuration in any form stays whole.
+    project.write("xtask/Cargo.toml", "");
+    for (old, added) in [
+        ("", true),
+        ("[build]\njobs = 1\n", true),
+        ("alias.b = \"build\"\n", false),
+        ("alias = { b = \"build\" }\n", false),
+        ("[alias]\nxtask = \"run\"\n", false),
+        ("[alias\n", false),
+    ] {
+        project.write(".cargo/config.toml", old);
+        std::fs::remove_file(project.path("other.toml")).unwrap();
+        project.pass(&["init", "--config", "other.toml", "--name", "other"]);
+        let new = project.read(".cargo/config.toml");
+        assert!(new.starts_with(old) && (new != old) == added, "{new}");
+    }
     let again = project.run(&["init"]);
     assert!(again.code == 2 && again.error().contains("is there already"), "{}", again.error());
 }

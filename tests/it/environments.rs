@@ -280,6 +280,37 @@ fn a_commit_makes_a_release_clean() {
     project.pass(&["deploy", "production"]);
 }
 
+/// Whoever waits for the end of a pipe or for a lock that the command inherited does not wait for the server.
+#[test]
+fn a_server_holds_nothing_that_its_starter_has_inherited() {
+    let project = Project::new();
+    let program = env!("CARGO_BIN_EXE_mlci-under-test");
+    let script = format!("exec 7</dev/zero; exec '{program}' ci");
+    let status =
+        std::process::Command::new("sh").current_dir(project.root()).env_remove("CI").args(["-c", &script]).status();
+    assert!(status.unwrap().success());
+    let pid = project.pass(&["status"]).environment("staging")["pid"].as_u64().unwrap();
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let open: Vec<_> = open.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
+    assert!(!open.is_empty() && !open.contains(&"/dev/zero".into()), "{open:?}");
+}
+
+/// Damage elsewhere is no reason to leave something running; what another project runs is named.
+#[test]
+fn down_needs_no_more_than_the_environments() {
+    let project = Project::new();
+    project.pass(&["ci"]);
+    project.write(".mlci/images/index.json", "garbage");
+    project.configure("name = \"wine\"", "name = \"other\"");
+    let other = project.pass(&["down", "--all"]);
+    let warned = other.lines.iter().find(|line| line["event"] == "warning").expect("a warning");
+    assert!(warned["message"].as_str().unwrap().contains("of `wine/staging`"), "{warned}");
+    assert_eq!(processes_in(project.root()).len(), 1);
+    project.configure("name = \"other\"", "name = \"wine\"");
+    project.pass(&["down", "staging"]);
+    assert_eq!(processes_in(project.root()), [0_u32; 0]);
+}
+
 /// A server that answers nobody is replaced, on its own port.
 #[test]
 fn a_server_that_hangs_is_replaced() {

@@ -6,10 +6,10 @@ use crate::project::{Project, eventually};
 
 const SLOW_CHECK: &str = "\n[test]\ncommand = [\"sh\", \"-c\", \"echo slow; sleep 60 & wait\"]\ninputs = []\n";
 
-/// SIGTERM: the run is killed, its end is set, and the exit code is 143. SIGINT: 130.
+/// The run is killed, its end is set, and the exit code is 128 + the signal's number.
 #[test]
 fn a_signal_ends_the_run_as_killed() {
-    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("QUIT", 131), ("TERM", 143)] {
         let project = Project::new();
         let slow = project.read("mlci.toml") + SLOW_CHECK;
         project.write("mlci.toml", &slow);

@@ -7,9 +7,34 @@ use std::{
 };
 
 /// `cargo test` over the workspace. Needs only Rust: no root, no network beyond crates, nothing outside the checkout.
+///
+/// With `--lab` the tests that need real servers come after it, all of them or those of the components named.
 pub(crate) fn test(arguments: &[OsString]) -> ExitCode {
-    let mut command = cargo("test");
-    command.arg("--workspace").args(arguments);
+    let at = arguments.iter().position(|argument| argument == "--lab");
+    let (before, names) = match at {
+        Some(at) => (arguments.get(..at).unwrap_or_default(), arguments.get(at + 1..)),
+        None => (arguments, None),
+    };
+    // Whoever names components wants those alone.
+    if names.is_none_or(|names| names.iter().all(|name| name.to_string_lossy().starts_with("--"))) {
+        let mut command = cargo("test");
+        command.arg("--workspace").args(before);
+        if names.is_some() {
+            // The back ends that need servers have tests that need none, too.
+            command.arg("--all-features");
+        }
+        let code = run(command);
+        if names.is_none() || code != ExitCode::SUCCESS {
+            return code;
+        }
+    }
+    lab(&[&[OsString::from("test")], names.unwrap_or_default()].concat())
+}
+
+/// Real servers on this machine. A program of its own, so that who needs none does not build it.
+pub(crate) fn lab(arguments: &[OsString]) -> ExitCode {
+    let mut command = cargo("run");
+    command.args(["--quiet", "--package", "mlci-lab", "--"]).args(arguments);
     run(command)
 }
 

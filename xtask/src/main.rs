@@ -10,9 +10,15 @@ fn main() -> ExitCode {
     main_with(&[
         Chore {
             name: "test",
-            about: "Run the tests of all crates",
-            usage: "[ARGUMENT OF cargo test]...",
+            about: "Run the tests of all crates; with --lab also those that need real servers, or those of some alone",
+            usage: "[ARGUMENT OF cargo test]... [--lab [COMPONENT]...]",
             run: chores::test,
+        },
+        Chore {
+            name: "lab",
+            about: "Start and stop real servers on this machine: up, down, status, env, doctor, install, exec",
+            usage: "up|down|status|env|doctor|install|exec|test [COMPONENT]...",
+            run: chores::lab,
         },
         Chore {
             name: "bench",

@@ -22,7 +22,40 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The object store refused or failed.
+    /// A URL that names no store.
+    #[error("`{url}` names no store: {rule}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        rule: &'static str,
+    },
+
+    /// The client for a kind of store was left out when this program was built.
+    #[error("`{url}` needs the feature `{feature}`, which this program was built without")]
+    NotCompiledIn {
+        /// The URL.
+        url: String,
+        /// The feature.
+        feature: &'static str,
+    },
+
+    /// The store's server refused.
+    #[error("cannot {action} `{object}`: the server says {code} ({status}), \"{message}\"{}", advice_for(code))]
+    Refused {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// The object.
+        object: String,
+        /// The HTTP status, such as `403 Forbidden`.
+        status: String,
+        /// The server's error code, such as `NoSuchBucket`.
+        code: String,
+        /// What the server says about it; empty where it says no more.
+        message: String,
+    },
+
+    /// The object store failed.
     #[error("cannot {action} `{object}`{}", advice(source))]
     Store {
         /// What was being done, as a verb.
@@ -189,6 +222,48 @@ fn they_are(versions: &[u64]) -> String {
         "nothing was published under this name".to_owned()
     } else {
         format!("it has {}", texts.join(", "))
+    }
+}
+
+impl Error {
+    /// An error of the object store, with a server's own words taken out of the reply that it quotes.
+    pub(crate) fn of(action: &'static str, object: String, source: object_store::Error) -> Self {
+        let text = source.to_string();
+        match element(&text, "Code") {
+            Some(code) => Self::Refused {
+                action,
+                object,
+                status: text
+                    .split_once("status code: ")
+                    .and_then(|(_, rest)| rest.split(':').next())
+                    .map_or_else(|| "no status".to_owned(), |status| status.trim().to_owned()),
+                code: code.to_owned(),
+                message: element(&text, "Message").unwrap_or_default().to_owned(),
+            },
+            None => Self::Store { action, object, source },
+        }
+    }
+}
+
+/// The text of the first element of this name in the XML of an error reply (Amazon S3 API Reference, "Error
+/// Responses"; Cloud Storage's XML API has the same). object_store passes the reply on as part of its message only.
+fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(content, _)| content)
+}
+
+/// What to do about a server's refusal.
+fn advice_for(code: &str) -> &'static str {
+    match code {
+        "NoSuchBucket" => ": make the bucket, or name another",
+        "AccessDenied"
+        | "AuthenticationRequired"
+        | "ExpiredToken"
+        | "InvalidAccessKeyId"
+        | "InvalidToken"
+        | "SignatureDoesNotMatch" => ": check the credentials and what they may do",
+        "RequestTimeTooSkewed" => ": set this machine's clock",
+        _ => "",
     }
 }
 

@@ -28,6 +28,15 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `s3` | Amazon S3 and servers that speak its protocol: [`Store::remote`] with `s3://BUCKET/PREFIX` |
+//! | `gcs` | Google Cloud Storage: [`Store::remote`] with `gs://BUCKET/PREFIX` |
+//!
+//! None is on by default: the clients bring TLS and HTTP along. Any other [`object_store`] goes into [`Store::new`].
+//!
 //! Start at [`Store`]; [`Log`] holds other numbered entries, such as approvals and releases.
 //!
 //! # Layout
@@ -59,6 +68,7 @@ mod garbage;
 mod log;
 mod model;
 mod partial;
+mod remote;
 mod store;
 
 pub use bytes::Bytes;
@@ -74,5 +84,6 @@ pub use crate::{
     garbage::{GarbageOptions, GarbageReport},
     log::Log,
     model::{Draft, Published, Version},
+    remote::Scheme,
     store::Store,
 };

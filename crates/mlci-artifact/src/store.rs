@@ -26,6 +26,8 @@ pub struct Store {
     prefix: Path,
     /// Where the files are, if this is a directory store that we opened.
     pub(crate) folder: Option<Arc<std::path::Path>>,
+    /// How a person names the store, where that is more than its client can say.
+    pub(crate) address: Option<Arc<str>>,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -55,10 +57,10 @@ impl Store {
     }
 
     /// A store under `prefix` in any object store that has create-if-absent ([`PutMode::Create`]) and lists what was
-    /// written at once, as S3, GCS and Azure do. Their clients come with features of [`object_store`] (`aws`, `gcp`).
+    /// written at once, as S3, GCS and Azure do. [`Store::remote`] makes the clients of the first two.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>, prefix: Path) -> Self {
-        Self { objects, prefix, folder: None, clock: Arc::new(Timestamp::now) }
+        Self { objects, prefix, folder: None, address: None, clock: Arc::new(Timestamp::now) }
     }
 
     /// Takes the times of new entries, and the present for [`Store::collect_garbage`], from `clock`.
@@ -87,15 +89,22 @@ impl Store {
 
     /// Where an object is, for error messages.
     pub(crate) fn place(&self, path: &Path) -> String {
-        match self.file(path) {
-            Some(file) => file.display().to_string(),
+        if let Some(file) = self.file(path) {
+            return file.display().to_string();
+        }
+        match &self.address {
+            Some(address) => {
+                let below = path.prefix_match(&self.prefix);
+                let below: Vec<_> = below.into_iter().flatten().map(|part| part.as_ref().to_owned()).collect();
+                format!("{address}/{}", below.join("/"))
+            }
             None => format!("{}/{path}", self.objects),
         }
     }
 
     pub(crate) fn error(&self, action: &'static str, path: &Path) -> impl FnOnce(object_store::Error) -> Error {
         let object = self.place(path);
-        move |source| Error::Store { action, object, source }
+        move |source| Error::of(action, object, source)
     }
 
     /// Writes an object if there is none under this key. Says whether it did.

@@ -51,6 +51,9 @@ impl Pipeline {
                 ending.text = Some("nothing has changed since the last run, so there was nothing to do".to_owned());
             }
             self.close_run(result.as_ref().err());
+            if let (Some(mirrored), Some(run)) = (self.mirror_along(), &mut ending.run) {
+                run.page = mirrored.page;
+            }
             if worked {
                 match report_data::write(self, ending, result.as_ref().err(), started) {
                     Ok(path) => ending.report = Some(path),
@@ -115,7 +118,14 @@ impl Pipeline {
         }
 
         // A model is not compared with itself: what it passed once, it passed.
-        let champion = self.champion()?;
+        let started = Instant::now();
+        let champion = match self.champion() {
+            Ok(champion) => champion,
+            Err(error) => {
+                runner.end("gate", StageStatus::Failed, started, error.message.clone());
+                return Err(error);
+            }
+        };
         let reigns = champion.as_ref().is_some_and(|version| version.model == trained.model);
         let champion = champion.as_ref().filter(|_| !reigns);
         let gate_stage = GateStage { pipeline: self, trained: &trained, champion, reigns, data: data.digest };
@@ -130,7 +140,7 @@ impl Pipeline {
 
         let track = TrackStage { pipeline: self, trained: &trained, gate: &gate };
         let Some(tracked) = runner.run(&track, log_training)? else { return Ok(()) };
-        ending.run = Some(RunRef { id: tracked.run.to_string() });
+        ending.run = Some(RunRef::of(tracked.run.to_string()));
 
         let publish = PublishStage { pipeline: self, trained: &trained, data: data.digest, run: &tracked.run };
         let Some(published) = runner.run(&publish, || Ok(()))? else { return Ok(()) };
@@ -188,7 +198,7 @@ impl Pipeline {
 
     fn note_run(&self, ending: &mut Ending) {
         if let Some(run) = self.open_run() {
-            ending.run = Some(RunRef { id: run.id().to_string() });
+            ending.run = Some(RunRef::of(run.id().to_string()));
         }
     }
 

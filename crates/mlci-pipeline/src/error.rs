@@ -110,8 +110,8 @@ impl Error {
             causes.push(error.to_string());
             next = error.source();
         }
-        // A transparent error and the one it passes on say the same.
-        causes.dedup();
+        // A transparent error and the one it passes on say the same, and some quote their cause at their end.
+        causes.dedup_by(|next, before| before.ends_with(next.as_str()));
         causes
     }
 }

@@ -143,6 +143,17 @@ pub struct StageEnd {
 pub struct RunRef {
     /// Its id in the run log.
     pub id: String,
+    /// The address of its page in MLflow, where it was brought there just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+}
+
+impl RunRef {
+    /// A run of the log.
+    #[must_use]
+    pub fn of(id: impl Into<String>) -> Self {
+        Self { id: id.into(), page: None }
+    }
 }
 
 /// A model, and its version once it has one.

@@ -5,6 +5,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     thread,
 };
 
@@ -51,8 +52,12 @@ pub struct Interrupted {
     pub stages: Vec<StageEnd>,
 }
 
-/// From now on SIGTERM and SIGINT end this process: `last` is called after children and
-/// run are seen to, and the exit code is 128 + the signal's number. What the command was writing is whole or absent, as after a crash.
+/// The signals that end a command, by number. SIGHUP comes when a terminal closes, SIGQUIT from Ctrl-\.
+const SIGNALS: [(i32, &str); 4] = [(1, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
+
+/// From now on SIGHUP, SIGINT, SIGQUIT and SIGTERM end this process: `last` is called after children and run are seen
+/// to, and the exit code is 128 + the signal's number. What the command was writing is whole or absent, as after a
+/// crash.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
@@ -64,17 +69,20 @@ pub fn install(last: impl FnOnce(Interrupted) + Send + 'static) -> Result<()> {
     let signals = {
         use tokio::signal::unix::{SignalKind, signal};
         let _inside = runtime.enter();
-        let both = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-        both.context(|| "cannot watch for signals".to_owned())?
+        let watched = SIGNALS.map(|(number, name)| Ok((signal(SignalKind::from_raw(number))?, number, name)));
+        let watched: std::io::Result<Vec<_>> = watched.into_iter().collect();
+        watched.context(|| "cannot watch for signals".to_owned())?
     };
     thread::spawn(move || {
-        let (mut term, mut interrupt) = signals;
-        let (name, number) = runtime.block_on(async {
-            tokio::select! {
-                _ = term.recv() => ("SIGTERM", 15),
-                _ = interrupt.recv() => ("SIGINT", 2),
+        let mut signals = signals;
+        let (number, name) = runtime.block_on(std::future::poll_fn(|context| {
+            for (signal, number, name) in &mut signals {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready((*number, *name));
+                }
             }
-        });
+            Poll::Pending
+        }));
         ENDING.store(true, Ordering::Release);
         children::end();
         let run = RUN.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -82,7 +90,7 @@ pub fn install(last: impl FnOnce(Interrupted) + Send + 'static) -> Result<()> {
             // There is nobody left to tell; the next start closes the run then.
             let _ = run.finish(Status::Killed, Some(name));
         }
-        let code = 128 + number;
+        let code = 128 + u8::try_from(number).unwrap_or_default();
         let stages = STAGES.lock().unwrap_or_else(PoisonError::into_inner).clone();
         last(Interrupted { exit_code: code, signal: name, run: run.map(|run| run.id().to_string()), stages });
         std::process::exit(i32::from(code));

@@ -53,6 +53,11 @@ mod init;
 mod interrupt;
 mod journal;
 mod lookup;
+#[cfg(feature = "mlflow")]
+mod mirror;
+#[cfg(not(feature = "mlflow"))]
+#[path = "mirror_absent.rs"]
+mod mirror;
 mod pipeline;
 mod records;
 pub mod report;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mlci_artifact::Store;
+use mlci_artifact::{Scheme, Store};
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_image::Layout;
 use mlci_track::{Run, RunLog};
@@ -73,7 +73,10 @@ impl Pipeline {
     pub fn open(loaded: Loaded, observer: Arc<dyn Observer>, invocation: &str) -> Result<Self> {
         let workdir = Workdir::new(&loaded.root)?;
         workdir.create()?;
-        let store = Store::directory(&absolute(&loaded, &loaded.config.artifact.store)?)?;
+        let store = match Scheme::of(&loaded.config.artifact.store) {
+            Some(_) => Store::remote(&loaded.config.artifact.store)?,
+            None => Store::directory(&absolute(&loaded, &loaded.config.artifact.store)?)?,
+        };
         let records = Records::new(store.clone(), loaded.config.project.name.clone());
         let runs = RunLog::open(&absolute(&loaded, &loaded.config.track.folder)?)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -235,7 +238,12 @@ impl Pipeline {
 
     /// The image layout.
     pub(crate) fn layout(&self) -> Result<&Layout> {
-        init(&self.layout, || Ok(Layout::open(&absolute(&self.loaded, &self.config().image.layout)?)?))
+        init(&self.layout, || Ok(Layout::open(&self.image_folder()?)?))
+    }
+
+    /// The image layout's folder.
+    pub(crate) fn image_folder(&self) -> Result<PathBuf> {
+        absolute(&self.loaded, &self.config().image.layout)
     }
 
     /// The state of the source.

@@ -191,6 +191,16 @@ impl History {
         })
     }
 
+    /// When the last approval of an image ended, if that is over.
+    #[must_use]
+    pub fn expired(&self, image: &Digest, now: Timestamp) -> Option<Timestamp> {
+        let about = self.0.iter().rev().filter(|entry| entry.body.image() == image);
+        about.map(|entry| &entry.body).find_map(|body| match body {
+            Happened::Approved { until, .. } => Some(until.filter(|until| *until <= now)),
+            _ => None,
+        })?
+    }
+
     /// The releases that served before the present one, newest first, each once, without those rejected since.
     #[must_use]
     pub fn earlier(&self) -> Vec<&Release> {
@@ -323,5 +333,7 @@ mod tests {
             *until = Some(now);
         }
         assert!(history.approval(&release(1).image, &Digest::of(b"configuration"), now).is_none());
+        assert_eq!(history.expired(&release(1).image, now), Some(now));
+        assert_eq!(history.expired(&release(2).image, now), None);
     }
 }

@@ -81,7 +81,7 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
             }
             end
         }),
-        run: ending.run.as_ref().map(|RunRef { id }| id.clone()),
+        run: ending.run.as_ref().map(|run: &RunRef| run.id.clone()),
         started: begun,
         seconds,
         model: ending.model.clone(),

@@ -38,8 +38,12 @@ impl Workdir {
     pub(crate) fn create(&self) -> Result<()> {
         fs::create_dir_all(&self.root).map_err(FileError::at("create", &self.root))?;
         let ignore = self.root.join(".gitignore");
-        if !ignore.exists() {
-            mlci_core::write_atomic(&ignore, b"*\n")?;
+        if !ignore.exists()
+            && let Err(error) = mlci_core::write_atomic(&ignore, b"*\n")
+            // Another command has it there by now, and has swept the half of this one away.
+            && !ignore.exists()
+        {
+            return Err(error.into());
         }
         Ok(())
     }
@@ -136,7 +140,7 @@ impl Workdir {
         for folder in folders {
             sweep(&folder, 3)?;
         }
-        Ok(())
+        sweep(&self.root, 0)
     }
 }
 

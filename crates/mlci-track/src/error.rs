@@ -92,7 +92,7 @@ pub enum Error {
 }
 
 /// A text for a message: escaped, so that it cannot meddle with a terminal, and at most 80 characters of it.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     let mut short: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     if text.chars().nth(80).is_some() {
         short.push('…');

@@ -1,4 +1,4 @@
-//! Experiment tracking: an append-only, crash-safe local run log.
+//! Experiment tracking: an append-only, crash-safe local run log, and its sync to MLflow.
 //!
 //! ```
 //! use mlci_track::{RunLog, Status};
@@ -24,6 +24,28 @@
 //!
 //! Start at [`RunLog`]. A run is one file of JSON lines; [`Event`] says what they hold, [`Entries`] reads them one by
 //! one. Calls block on the file system and nothing else.
+//!
+//! With the feature `mlflow`, a run is brought from the log to an MLflow server, at once or later, again and again:
+//!
+//! ```no_run
+//! # #[cfg(feature = "mlflow")]
+//! # async fn demo(log: mlci_track::RunLog, run: mlci_track::RunId) -> Result<(), Box<dyn std::error::Error>> {
+//! use mlci_track::mlflow::{Client, SyncOptions};
+//!
+//! let client = Client::from_env()?; // MLFLOW_TRACKING_URI and the like
+//! let options = SyncOptions::default()
+//!     .experiment("wine")
+//!     .artifacts_from(|name, _| Ok(Some(std::fs::read(name)?.into())));
+//! let report = client.sync(&log, &run, &options).await?;
+//! println!("{}", report.page);
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `mlflow` | off | the module `mlflow`: syncs runs to MLflow, registers models; brings `reqwest` with TLS by `aws-lc-rs` |
 
 mod append;
 mod entries;
@@ -33,6 +55,8 @@ mod id;
 mod line;
 mod lock;
 mod log;
+#[cfg(feature = "mlflow")]
+pub mod mlflow;
 mod record;
 mod rules;
 mod run;

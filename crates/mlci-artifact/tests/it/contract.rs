@@ -33,7 +33,7 @@ async fn in_a_directory() {
     .await;
 }
 
-async fn contract(mut empty: impl FnMut() -> Store) {
+pub(crate) async fn contract(mut empty: impl FnMut() -> Store) {
     blobs(empty()).await;
     versions(empty()).await;
     aliases(empty()).await;

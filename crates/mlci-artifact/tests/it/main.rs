@@ -10,5 +10,7 @@ mod faults;
 mod garbage;
 mod interleaving;
 mod property;
+#[cfg(any(feature = "s3", feature = "gcs"))]
+mod remote;
 mod requests;
 mod support;

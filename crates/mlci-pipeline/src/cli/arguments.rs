@@ -190,6 +190,8 @@ pub enum RunsCommand {
         /// Its id, or the beginning of it.
         run: String,
     },
+    /// Bring runs, versions and aliases to MLflow ([track] mlflow), and look again at what is there.
+    Sync,
     /// What differs between two.
     Compare {
         /// One id.

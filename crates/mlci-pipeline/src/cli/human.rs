@@ -195,7 +195,8 @@ fn environment(end: &EnvironmentEnd) {
 fn places(finished: &Finished) {
     let mut rows = Vec::new();
     if let Some(run) = &finished.run {
-        rows.push(("run", run.id.clone()));
+        let page = run.page.as_deref().map(|page| format!("  {page}")).unwrap_or_default();
+        rows.push(("run", format!("{}{page}", run.id)));
     }
     if let Some(model) = &finished.model {
         let version = model.version.map(|version| format!("{}@{version}  ", model.name)).unwrap_or_default();

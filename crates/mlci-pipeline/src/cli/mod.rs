@@ -1,6 +1,7 @@
 //! The command line, the same for `mlci` and for a repository's `cargo xtask`.
 
 mod arguments;
+mod features;
 mod human;
 mod output;
 mod run;

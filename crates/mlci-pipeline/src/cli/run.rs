@@ -1,11 +1,11 @@
-use std::{env, ffi::OsString, io::Write as _, path::Path, process::ExitCode, sync::Arc};
+use std::{env, ffi::OsString, io::Write as _, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::{
     Chore,
     arguments::{Cli, Command, ConfigCommand, Format, ModelsCommand, RunsCommand, Stages},
-    human, output,
+    features, human, output,
 };
 use crate::{
     CiOptions, Which,
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &[OsString], chores: &[Chore]) -> ExitCode {
             || arguments.iter().any(|argument| argument == "--format=json");
     let parsed = command(chores).try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => ExitCode::from(output::exit_code(execute(cli))),
+        Ok(cli) => ExitCode::from(output::exit_code(execute(cli, arguments))),
         Err(error) => {
             // Help and version are asked for and end with 0; the rest is wrong usage and ends with 2.
             if wants_json && error.use_stderr() {
@@ -79,7 +79,7 @@ fn invocation() -> String {
     }
 }
 
-fn execute(cli: Cli) -> u8 {
+fn execute(cli: Cli, arguments: &[OsString]) -> u8 {
     let observer = observer(cli.format);
     match cli.command {
         Command::Completions { shell } => {
@@ -90,8 +90,7 @@ fn execute(cli: Cli) -> u8 {
             0
         }
         Command::Init { name, data, target } => {
-            let folder = cli.config.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            init::init(folder, &InitOptions { name, data, target }, &*observer).exit_code
+            init::init(&cli.config, &InitOptions { name, data, target }, &*observer).exit_code
         }
         Command::Config { command: ConfigCommand::Schema } => {
             output::line(&mut std::io::stdout().lock(), config::json_schema().trim_end().as_bytes());
@@ -113,7 +112,10 @@ fn execute(cli: Cli) -> u8 {
                         error
                     }
                 })
-                .and_then(|loaded| open(loaded, &command, &observer));
+                .and_then(|loaded| match features::missing(&loaded).as_slice() {
+                    [] => open(loaded, &command, &observer),
+                    lacking => Err(features::hand_over(lacking, arguments)),
+                });
             match opened {
                 Ok(pipeline) => carry_out(&pipeline, command, &observer).exit_code,
                 Err(error) => finish(name(&command), |_| Err(error), |event| observer.event(event)).exit_code,
@@ -135,7 +137,7 @@ fn open(loaded: Loaded, command: &Command, observer: &Arc<dyn Observer>) -> Resu
                 exit_code: interrupted.exit_code,
                 seconds: started.elapsed().as_secs_f64(),
                 stages: interrupted.stages,
-                run: interrupted.run.map(|id| RunRef { id }),
+                run: interrupted.run.map(RunRef::of),
                 model: None,
                 image: None,
                 environments: Vec::new(),
@@ -208,6 +210,7 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
         Command::Runs { command } => match command.unwrap_or(RunsCommand::List) {
             RunsCommand::List => pipeline.list_runs(),
             RunsCommand::Show { run } => pipeline.show_run(&run),
+            RunsCommand::Sync => pipeline.sync_runs(),
             RunsCommand::Compare { one, other } => pipeline.compare_runs(&one, &other),
         },
         Command::Models { command } => match command.unwrap_or(ModelsCommand::List) {

@@ -39,8 +39,16 @@ impl<'s> Walk<'s> {
                 let message = format!("`{}` is {}", join(path, name), float.as_str());
                 return Err(Fault::at(value.span(), message).help("write a number, or leave the key out"));
             }
-            if let DeValue::Table(table) = value.get_ref() {
-                self.table(table, inner, &join(path, name))?;
+            let is_table = self.resolve(inner).get("type").and_then(Value::as_str) == Some("object");
+            match value.get_ref() {
+                DeValue::Table(table) => self.table(table, inner, &join(path, name))?,
+                // serde would take the items of a list for the keys of a table, in their order.
+                _ if is_table => {
+                    let whole = join(path, name);
+                    return Err(Fault::at(value.span(), format!("`{whole}` is no table"))
+                        .help(format!("write [{whole}] and its keys below")));
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! Every key has a default or an error that says what to write. Paths are relative to the file.
 
 mod error;
+mod folders;
 mod keys;
 mod load;
 mod render;
@@ -245,11 +246,18 @@ pub struct Limit {
 pub struct Track {
     /// The folder of the local run log.
     pub folder: String,
+    /// The address of an MLflow server that runs, versions and aliases are brought to as well. Credentials come from
+    /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlflow: Option<String>,
+    /// The experiment there. Default: the project's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
 }
 
 impl Default for Track {
     fn default() -> Self {
-        Self { folder: ".mlci/runs".to_owned() }
+        Self { folder: ".mlci/runs".to_owned(), mlflow: None, experiment: None }
     }
 }
 
@@ -257,7 +265,7 @@ impl Default for Track {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Artifact {
-    /// The store: a folder.
+    /// The store: a folder, `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`. Credentials come from the environment.
     pub store: String,
 }
 

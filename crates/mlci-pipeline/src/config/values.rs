@@ -108,7 +108,7 @@ fn substitute(
             return Err(Fault::at(span, "`${` without `}`").help("write ${NAME}, or $${ for the characters themselves"));
         };
         let Some(value) = variable(name) else {
-            return Err(Fault::at(span, format!("the environment variable `{name}` is not set"))
+            return Err(Fault::at(span, format!("the environment variable `{name}` is not set to a text"))
                 .help(format!("set it: export {name}=…")));
         };
         out.push_str(before);
@@ -138,10 +138,26 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let help = "write 2 or more folds, or 0 for no cross-validation";
         return at("train", "folds", "`train.folds` is 1".to_owned(), help);
     }
+    if let Some(uri) = &config.track.mlflow {
+        let help = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLFLOW_TRACKING_USERNAME and \
+                    MLFLOW_TRACKING_PASSWORD";
+        let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
+        match rest.map(|rest| rest.split('/').next().unwrap_or_default()) {
+            Some(host) if host.contains('@') => {
+                return at("track", "mlflow", "`track.mlflow` has a password in it".to_owned(), help);
+            }
+            Some(host) if !host.is_empty() => {}
+            _ => return at("track", "mlflow", format!("`track.mlflow` is `{uri}`, which is no address"), help),
+        }
+    }
+    if let Some(wrong) = super::folders::misplaced(config) {
+        return at(wrong.table, wrong.key, wrong.message, wrong.help);
+    }
     let confidence = config.gate.confidence;
-    if !(confidence > 0.5 && confidence < 1.0) {
+    // The interval is taken from 1,000 resamples: further out there is nothing to take it from.
+    if !(confidence > 0.5 && confidence <= 0.99) {
         let message = format!("`gate.confidence` is {confidence}");
-        return at("gate", "confidence", message, "write a probability above 0.5 and below 1, such as 0.95");
+        return at("gate", "confidence", message, "write a probability above 0.5 and at most 0.99, such as 0.95");
     }
     if !(config.gate.margin >= 0.0 && config.gate.margin.is_finite()) {
         let message = format!("`gate.margin` is {}", config.gate.margin);

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mlci_core::{Digest, Label};
 use serde_json::json;
 
-use super::{Asked, OnFailure, shown};
+use super::{Asked, OnFailure, shown, target::Target};
 use crate::{
     config::Approval,
     end::Ending,
@@ -32,7 +32,9 @@ impl Pipeline {
             let release = self.candidate(name, image)?;
             note(ending, &release, self);
             let result = self.deploy_to(name, &release, Asked::ByPerson { named: image }, || {});
-            self.add_end(ending, name, result)
+            self.add_end(ending, name, result)?;
+            self.mirror_along();
+            Ok(())
         })
     }
 
@@ -134,7 +136,9 @@ impl Pipeline {
                     from.short()
                 ));
             }
-            self.add_end(ending, name, result)
+            self.add_end(ending, name, result)?;
+            self.mirror_along();
+            Ok(())
         })
     }
 
@@ -205,35 +209,46 @@ impl Pipeline {
     /// Stops what environments run, also those that are no longer in the configuration. What was released stays recorded.
     pub fn down(&self, which: &Which) -> Finished {
         self.command("down", |ending| {
-            let _lock = self.begin()?;
+            // No more than that: what is damaged elsewhere is no reason to leave something running.
+            let _lock = self.workdir().lock()?;
             let orphans = self.orphans()?;
-            let mut stopped = Vec::new();
+            let (mut stopped, mut failed) = (Vec::new(), None);
             let wanted = |name: &str| match which {
                 Which::One(one) => one.as_str() == name,
                 Which::All => true,
             };
-            for (name, target) in &orphans {
-                if wanted(name) && target.stop()? {
-                    stopped.push(name.clone());
-                }
-            }
+            let mut stop = |name: &str, target: Result<Box<dyn Target>>| match target.and_then(|target| target.stop()) {
+                Ok(true) => stopped.push(name.to_owned()),
+                Ok(false) => {}
+                Err(error) => failed = Some(failed.take().unwrap_or(error)),
+            };
             if let Which::One(name) = which
                 && !orphans.iter().any(|(orphan, _)| orphan == name.as_str())
             {
                 self.environment(name)?;
             }
+            for (name, target) in orphans.into_iter().filter(|(name, _)| wanted(name)) {
+                stop(&name, Ok(target));
+            }
             for name in self.config().environment.keys().filter(|name| wanted(name.as_str())) {
-                if self.target(name)?.stop()? {
-                    stopped.push(name.to_string());
-                }
-                ending.environments.push(self.environment_status(name)?);
+                stop(name.as_str(), self.target(name));
+                let down = || EnvironmentEnd::named(name, EnvironmentStatus::Down, "");
+                ending.environments.push(self.environment_status(name).unwrap_or_else(|_| down()));
+            }
+            let strangers = self.strangers();
+            if *which == Which::All && !strangers.is_empty() {
+                self.warn(format!(
+                    "not stopped, since another project has started it: {}; its own configuration's `down` stops it, \
+                     or end the process",
+                    strangers.join(", ")
+                ));
             }
             ending.text = Some(if stopped.is_empty() {
                 "nothing ran".to_owned()
             } else {
                 format!("stopped {}", stopped.join(", "))
             });
-            Ok(())
+            failed.map_or(Ok(()), Err)
         })
     }
 
@@ -370,7 +385,7 @@ fn begins(digest: &Digest, hex: &str) -> bool {
 
 fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
     ending.model = Some(ModelRef { name: release.name.clone(), version: Some(release.version), digest: release.model });
-    ending.run = release.run.clone().map(|id| RunRef { id });
+    ending.run = release.run.clone().map(RunRef::of);
     let found = pipeline.layout().ok().and_then(|layout| layout.find(&release.image).ok().flatten());
     ending.image = found.map(|image| ImageRef {
         reference: format!(

@@ -64,7 +64,7 @@ impl Pipeline {
             name: name.to_owned(),
             folder: self.workdir().environments(self.config().project.name.as_str()).join(name),
             environment,
-            layout: self.layout()?.clone(),
+            images: self.image_folder()?,
             runtime: self.runtime(),
             host_server: if cfg!(target_os = "linux") { None } else { Some(self.host_server()?) },
         }))
@@ -77,6 +77,27 @@ impl Pipeline {
         let names = names.filter_map(|entry| entry.file_name().into_string().ok());
         let gone = names.filter(|name| !self.config().environment.keys().any(|known| known.as_str() == name));
         gone.map(|name| Ok((name.clone(), self.process(&name, Environment::default())?))).collect()
+    }
+
+    /// What other projects in this folder run here, such as this one under an earlier name.
+    pub(crate) fn strangers(&self) -> Vec<String> {
+        let own = self.workdir().environments(self.config().project.name.as_str());
+        let Some(all) = own.parent() else { return Vec::new() };
+        let folders = |folder: &std::path::Path| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        };
+        let others = folders(all).into_iter().filter(|folder| *folder != own);
+        let mut running: Vec<String> = others
+            .flat_map(|project| folders(&project))
+            .filter_map(|folder| {
+                let pid = process::running(&folder)?;
+                let named = folder.strip_prefix(all).unwrap_or(&folder).display().to_string();
+                Some(format!("process {pid} of `{named}`"))
+            })
+            .collect();
+        running.sort();
+        running
     }
 
     /// Clears away what a command that was cut short left running. Called under the lock.
@@ -132,7 +153,10 @@ impl Pipeline {
         {
             let why = match history.rejection(&release.image) {
                 Some(rejection) => format!(" (it was rejected there since: {})", rejection.reason),
-                None => String::new(),
+                None => match history.expired(&release.image, Timestamp::now()) {
+                    Some(until) => format!(" (the last one ended at {until})"),
+                    None => String::new(),
+                },
             };
             return Err(Error::new(
                 Outcome::Waiting,

@@ -12,7 +12,6 @@ use mlci_train::MissingPolicy;
 
 use self::survey::{Survey, survey};
 use crate::{
-    DEFAULT_FILE,
     end::finish,
     error::{Context as _, Error, Result},
     event::{Event, Finished, Observer},
@@ -30,13 +29,14 @@ pub struct InitOptions {
     pub target: Option<String>,
 }
 
-/// Writes `mlci.toml`, the ignore line and, in a Cargo workspace with an `xtask`, the alias. What is there already
+/// Writes the configuration to `path`, and beside it the ignore line and, in a Cargo workspace with an `xtask`, the alias. What is there already
 /// stays as it is.
-pub fn init(folder: &Path, options: &InitOptions, observer: &dyn Observer) -> Finished {
+pub fn init(path: &Path, options: &InitOptions, observer: &dyn Observer) -> Finished {
     finish(
         "init",
         |ending| {
-            let mut said = vec![write_configuration(folder, options)?];
+            let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut said = vec![write_configuration(path, folder, options)?];
             said.extend(add_line(&folder.join(".gitignore"), ".mlci/")?);
             if folder.join("xtask/Cargo.toml").is_file() {
                 said.extend(write_alias(folder)?);
@@ -48,8 +48,7 @@ pub fn init(folder: &Path, options: &InitOptions, observer: &dyn Observer) -> Fi
     )
 }
 
-fn write_configuration(folder: &Path, options: &InitOptions) -> Result<String> {
-    let path = folder.join(DEFAULT_FILE);
+fn write_configuration(path: &Path, folder: &Path, options: &InitOptions) -> Result<String> {
     if path.exists() {
         return Err(
             Error::invalid(format!("`{}` is there already", path.display())).help("edit it, or remove it first")
@@ -62,8 +61,8 @@ fn write_configuration(folder: &Path, options: &InitOptions) -> Result<String> {
     // Read once with the answers, so that what is written is known to work, or to say what does not.
     let survey = survey(&folder.join(&data), &data, options.target.as_deref())?;
     let name = name(folder, options.name.as_deref())?;
-    write_atomic(&path, text(&name, &data, &survey).as_bytes())?;
-    Ok(told(&path, &data, &survey))
+    write_atomic(path, text(&name, &data, &survey).as_bytes())?;
+    Ok(told(path, &data, &survey))
 }
 
 /// What was found, for the person to check.
@@ -135,9 +134,10 @@ approval = "required"
     )
 }
 
-/// A basic TOML string (TOML 1.0, "String").
+/// A basic TOML string (TOML 1.0, "String"), in which nothing is taken for a variable.
 fn toml_string(text: &str) -> String {
     let escaped: String = text
+        .replace("${", "$${")
         .chars()
         .flat_map(|c| match c {
             '"' | '\\' => vec!['\\', c],
@@ -197,13 +197,16 @@ fn write_alias(folder: &Path) -> Result<Option<String>> {
     let path = folder.join(".cargo/config.toml");
     let old =
         if path.exists() { fs::read_to_string(&path).map_err(FileError::at("read", &path))? } else { String::new() };
-    if old.contains("xtask") {
-        return Ok(None);
-    }
-    if old.contains("[alias]") {
-        return Ok(Some(format!("add to [alias] in {}: xtask = \"run --quiet --package xtask --\"", path.display())));
+    let line = "xtask = \"run --quiet --package xtask --\"";
+    // Only a file that is known to have no such table can be added to at its end.
+    let present = toml::from_str::<toml::Table>(&old).map(|table| table.get("alias").cloned());
+    match present {
+        Ok(None) => {}
+        Ok(Some(alias)) if alias.get("xtask").is_some() => return Ok(None),
+        Ok(Some(_)) => return Ok(Some(format!("add to [alias] in {}: {line}", path.display()))),
+        Err(_) => return Ok(Some(format!("{} cannot be read; mend it, then add to [alias]: {line}", path.display()))),
     }
     let gap = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
-    write_atomic(&path, format!("{old}{gap}[alias]\nxtask = \"run --quiet --package xtask --\"\n").as_bytes())?;
+    write_atomic(&path, format!("{old}{gap}[alias]\n{line}\n").as_bytes())?;
     Ok(Some(format!("added the alias `cargo xtask` to {}", path.display())))
 }

@@ -48,7 +48,7 @@ impl Pipeline {
                 self.git(),
                 self.data(),
                 self.folder("work folder", self.workdir().root()),
-                self.folder("store", &self.resolve(&self.config().artifact.store)),
+                self.stored(),
                 self.folder("run log", &self.resolve(&self.config().track.folder)),
                 self.images(),
             ];
@@ -120,6 +120,22 @@ impl Pipeline {
                 format!("`{}` cannot be written: {error}", probe.display()),
                 "give yourself the right to write there, or name another folder",
             ),
+        }
+    }
+
+    /// The store: a folder that can be written, or a server that answers.
+    fn stored(&self) -> Finding {
+        let store = &self.config().artifact.store;
+        if mlci_artifact::Scheme::of(store).is_none() {
+            return self.folder("store", &self.resolve(store));
+        }
+        match self.block_on(self.store().models()) {
+            Ok(models) => Finding::good("store", format!("{store}: answers, {}", count(models.len() as u64, "model"))),
+            Err(error) => {
+                let error = Error::from(error);
+                let found = format!("{error}: {}", error.causes().join(": "));
+                Finding::bad("store", found, "set the variables that name its endpoint and credentials".to_owned())
+            }
         }
     }
 

@@ -74,6 +74,7 @@ impl Pipeline {
             ending.model =
                 Some(ModelRef { name: version.name.clone(), version: Some(version.number), digest: version.model });
             ending.text = Some(format!("`{alias}` points to {}@{} ({})", version.name, moved.version, moved.digest));
+            self.mirror_along();
             Ok(())
         })
     }

@@ -6,9 +6,10 @@ use super::{
     table,
 };
 use crate::{
-    error::{Context as _, Result},
+    error::{Context as _, Error, Result},
     event::Finished,
     pipeline::Pipeline,
+    words::count,
 };
 
 impl Pipeline {
@@ -49,6 +50,26 @@ impl Pipeline {
             let rows: Vec<Vec<String>> = values(&run).into_iter().map(|(name, value)| vec![name, value]).collect();
             ending.text = Some(table(&["RUN", &run.id.to_string()], &rows));
             ending.result = Some(serde_json::to_value(&run).context(|| "the run cannot be shown".to_owned())?);
+            Ok(())
+        })
+    }
+
+    /// Brings everything to MLflow that it lacks, and looks again at what was brought before.
+    pub fn sync_runs(&self) -> Finished {
+        self.command("runs", |ending| {
+            let _lock = self.begin()?;
+            let Some(mirrored) = self.mirror(true)? else {
+                return Err(Error::invalid("the configuration names no MLflow server")
+                    .help("write one: [track] mlflow = \"http://HOST:PORT\""));
+            };
+            let page = mirrored.page.as_deref().map(|page| format!(": {page}")).unwrap_or_default();
+            ending.text = Some(format!(
+                "MLflow has {}; {} and {} were new there{page}",
+                count(mirrored.runs as u64, "run"),
+                count(mirrored.versions as u64, "version"),
+                count(mirrored.aliases as u64, "alias move"),
+            ));
+            ending.result = Some(json!(mirrored));
             Ok(())
         })
     }

@@ -44,7 +44,8 @@ impl Stage for TrackStage<'_> {
         let run = self.pipeline.run()?;
         let path = self.pipeline.workdir().model(&self.trained.model);
         let bytes = std::fs::metadata(&path).map_err(mlci_core::FileError::at("read", &path))?.len();
-        run.artifact("model.mlci", &self.trained.model, bytes)?;
+        // In a folder of its own, as MLflow wants a model to be.
+        run.artifact("model/model.mlci", &self.trained.model, bytes)?;
         Ok(TrackOutput { run: *run.id() })
     }
 

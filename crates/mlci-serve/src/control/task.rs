@@ -7,7 +7,7 @@ use std::{
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::{
-            fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+            fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
             net::{UnixListener, UnixStream},
         },
     },
@@ -54,6 +54,10 @@ impl Socket {
         }
         let made = with_short(&inner, |path| UnixListener::bind(path)).and_then(|listener| {
             fs::set_permissions(&inner, Permissions::from_mode(0o600))?;
+            // A socket of a server that was killed gives way; a file that somebody needs does not.
+            if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+                return Err(std::io::Error::new(ErrorKind::AlreadyExists, "something is there that is no socket"));
+            }
             fs::rename(&inner, path)?;
             let metadata = fs::symlink_metadata(path)?;
             let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };

@@ -108,6 +108,18 @@ fn a_dead_servers_socket_is_replaced_and_a_living_ones_is_not() {
     assert_eq!((status.version.as_str(), status.addresses.private), ("1", Some(first.address)));
 }
 
+#[test]
+fn a_file_in_the_sockets_place_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.mlci"), model_bytes()).unwrap();
+    let before = fs::read(folder.path().join("model.mlci")).unwrap();
+    let arguments = ["--model", "model.mlci", "--listen", "127.0.0.1:0", "--control", "model.mlci"];
+    let output = command().current_dir(folder.path()).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && error.contains("no socket"), "{error}");
+    assert_eq!(fs::read(folder.path().join("model.mlci")).unwrap(), before);
+}
+
 /// The name of a Unix socket has room for 108 bytes; folders have longer paths.
 #[test]
 fn folders_with_long_paths() {

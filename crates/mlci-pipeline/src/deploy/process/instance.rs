@@ -118,6 +118,8 @@ impl Instance {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(log);
+        // Whoever waits for the end of a pipe that this process has inherited would wait for the server's.
+        close_fds::set_fds_cloexec_threadsafe(3, &[]);
         let mut tries = 0;
         let child = loop {
             match command.spawn() {

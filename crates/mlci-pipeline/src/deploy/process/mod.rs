@@ -8,7 +8,7 @@ mod instance;
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,7 +36,8 @@ pub(crate) struct Process {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
     pub(crate) environment: Environment,
-    pub(crate) layout: Layout,
+    /// The image layout; opened by what needs an image, so that stopping does not depend on it.
+    pub(crate) images: PathBuf,
     pub(crate) runtime: Arc<Runtime>,
     /// A server that runs on this machine, where the image's does not (macOS).
     pub(crate) host_server: Option<PathBuf>,
@@ -148,7 +149,8 @@ impl Process {
 
     /// Starts the release on a private port and verifies it there.
     fn start(&self, instance: &Instance, release: &Release, progress: &dyn Fn(String)) -> Result<Started, DeployError> {
-        let unpacked = self.layout.unpack(&release.image, &instance.folder().join("image")).map_err(Error::from)?;
+        let layout = Layout::open(&self.images).map_err(Error::from)?;
+        let unpacked = layout.unpack(&release.image, &instance.folder().join("image")).map_err(Error::from)?;
         let (model, digest) = Model::load(&unpacked.model).map_err(Error::from)?;
         if digest != release.model {
             let message = format!("image {} holds the model {digest}, not {}", release.image.short(), release.model);
@@ -201,6 +203,13 @@ impl Process {
             pid: started.pid,
         })
     }
+}
+
+/// The process that runs in an environment's folder, whoever has started it.
+pub(super) fn running(folder: &Path) -> Option<u32> {
+    let current = fs::read_to_string(folder.join("current")).ok()?;
+    let instance = Instance::at(folder.join("instances").join(current.trim()));
+    if instance.is_alive() { instance.pid() } else { None }
 }
 
 struct Started {

@@ -1,0 +1,46 @@
+//! Back ends with a weight are not in a light command line. Where the configuration asks for one, the command line
+//! builds itself with it and hands over.
+
+use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process::Command};
+
+use crate::{config::Loaded, error::Error};
+
+/// Set for the program that was built anew, so that it does not try again.
+const AGAIN: &str = "MLCI_BUILT_WITH_FEATURES";
+
+/// The features that a configuration asks for and this program lacks.
+pub(super) fn missing(loaded: &Loaded) -> Vec<&'static str> {
+    let config = &loaded.config;
+    let store = mlci_artifact::Scheme::of(&config.artifact.store);
+    let store = store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature);
+    let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
+    store.into_iter().chain(mlflow).collect()
+}
+
+/// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes
+/// back is why that could not be.
+///
+/// `cargo run` says which package this is; nothing else could build it again.
+pub(super) fn hand_over(features: &[&str], arguments: &[OsString]) -> Error {
+    let list = features.join(", ");
+    let needs =
+        || Error::invalid(format!("this configuration needs the feature `{list}`, which mlci was built without"));
+    let (Some(cargo), Some(package)) = (env::var_os("CARGO"), env::var_os("CARGO_MANIFEST_DIR")) else {
+        let option = features.join(",");
+        return needs().help(format!("install it with that: cargo install mlci-pipeline --features {option}"));
+    };
+    if env::var_os(AGAIN).is_some() {
+        return needs().help("the package that was built has no dependency `mlci-pipeline` to give the feature to");
+    }
+    // Not an event: what follows it is another program's.
+    let _ = writeln!(std::io::stderr(), "mlci: this configuration needs {list}: built with that, once");
+    let wanted: Vec<String> = features.iter().map(|feature| format!("mlci-pipeline/{feature}")).collect();
+    let source = Command::new(cargo)
+        .args(["run", "--quiet", "--manifest-path"])
+        .arg(std::path::Path::new(&package).join("Cargo.toml"))
+        .args(["--features", &wanted.join(","), "--"])
+        .args(arguments.get(1..).unwrap_or_default())
+        .env(AGAIN, "1")
+        .exec();
+    Error::fail(format!("cannot build the command line with {list}")).because(source)
+}

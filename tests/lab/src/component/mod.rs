@@ -1,0 +1,54 @@
+//! The components: a file each.
+
+mod gcs;
+mod mlflow;
+mod s3;
+
+use crate::{
+    error::{Error, Result},
+    install::Install,
+    place::Place,
+};
+
+/// A server that can be had.
+pub struct Component {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is, with its version.
+    pub about: &'static str,
+    /// Whether it is the real thing.
+    pub kind: Kind,
+    /// What it is installed from.
+    pub installs: &'static [Install],
+    /// Components that have to run first.
+    pub needs: &'static [&'static str],
+    /// About how many minutes the first installation takes on two cores.
+    pub minutes: u32,
+    /// The variables that it hands out. Where the first is set already, the tests use what it names.
+    pub hands_out: &'static [&'static str],
+    /// Starts it and waits until it is ready.
+    pub start: fn(&mut Place<'_>) -> Result<()>,
+}
+
+/// How near a component is to what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The server itself, or one that is in use for the same.
+    Real,
+    /// One of ours that speaks the same protocol, since no other can be had.
+    StandIn,
+}
+
+/// All components.
+pub static COMPONENTS: [&Component; 3] = [&mlflow::MLFLOW, &s3::S3, &gcs::GCS];
+
+/// The component of this name.
+///
+/// # Errors
+/// [`Error::Unknown`], naming those there are.
+pub fn find(name: &str) -> Result<&'static Component> {
+    COMPONENTS.iter().copied().find(|component| component.name == name).ok_or_else(|| Error::Unknown {
+        name: name.to_owned(),
+        known: COMPONENTS.map(|component| component.name).join(", "),
+    })
+}

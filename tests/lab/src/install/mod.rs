@@ -1,0 +1,129 @@
+//! The ways of installing: each is the ordinary client of a package registry.
+
+mod debian;
+mod go;
+mod python;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use mlci_core::FileError;
+
+use crate::{
+    cache::Cache,
+    error::{Error, Result, tail},
+};
+
+/// What a component is installed from.
+#[derive(Debug, Clone, Copy)]
+pub enum Install {
+    /// A program of a Go module, built by `go install`.
+    Go {
+        /// The package.
+        package: &'static str,
+        /// The module's version.
+        version: &'static str,
+    },
+    /// Packages of PyPI in a virtual environment of their own.
+    Python {
+        /// The name of the environment.
+        name: &'static str,
+        /// The packages, each with its exact version.
+        packages: &'static [&'static str],
+    },
+    /// A package of the Debian release that this machine runs, unpacked and not installed: nothing of the system changes.
+    Debian {
+        /// The package.
+        package: &'static str,
+    },
+    /// A server of this project, that stands in for one that cannot be had.
+    Own,
+}
+
+impl Install {
+    /// What it is called in the cache, with its version.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Go { package, version } => {
+                let name = package.rsplit('/').next().unwrap_or(package);
+                format!("{name}-{version}")
+            }
+            Self::Python { name, packages } => {
+                let first = packages.first().copied().unwrap_or_default();
+                format!("{name}-{}", first.rsplit("==").next().unwrap_or_default())
+            }
+            Self::Debian { package } => format!("{package}-debian"),
+            Self::Own => "own".to_owned(),
+        }
+    }
+
+    /// What a person would type, and what it needs.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Go { package, version } => format!("go install {package}@{version}"),
+            Self::Python { packages, .. } => format!("pip install {}", packages.join(" ")),
+            Self::Debian { package } => format!("apt-get download {package} (unpacked, not installed)"),
+            Self::Own => "built with the lab".to_owned(),
+        }
+    }
+
+    /// The program that installs it.
+    #[must_use]
+    pub fn program(&self) -> Option<&'static str> {
+        match self {
+            Self::Go { .. } => Some("go"),
+            Self::Python { .. } => Some("python3"),
+            Self::Debian { .. } => Some("apt-get"),
+            Self::Own => None,
+        }
+    }
+
+    /// Installs it unless that was done, and says how long it took where it was done now.
+    pub(crate) fn run(&self, cache: &Cache) -> Result<(PathBuf, Option<Duration>)> {
+        if let Some(program) = self.program() {
+            require(program)?;
+        }
+        cache.install(&self.key(), |place| match self {
+            Self::Go { package, version } => go::install(cache, place, package, version),
+            Self::Python { packages, .. } => python::install(cache, place, packages),
+            Self::Debian { package } => debian::unpack(place, package),
+            Self::Own => Ok(()),
+        })
+    }
+}
+
+/// Checks that a program can be found.
+pub(crate) fn require(program: &'static str) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+        return Ok(());
+    }
+    let fix = match program {
+        "go" => "install Go 1.26 or later",
+        "python3" => "install Python 3.10 or later with its venv module",
+        "apt-get" => "this component comes from Debian's packages; on another system name a server of your own",
+        _ => "install it",
+    };
+    Err(Error::Missing { program: program.to_owned(), fix: fix.to_owned() })
+}
+
+/// Runs a step of an installation; what it prints goes to a log.
+pub(crate) fn step(command: &mut Command, log: &Path) -> Result<()> {
+    let output = File::options().create(true).append(true).open(log).map_err(FileError::at("open", log))?;
+    let errors = output.try_clone().map_err(FileError::at("open", log))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
+    let status = status.map_err(|source| Error::Run { program: program.clone(), source })?;
+    if status.success() {
+        return Ok(());
+    }
+    let command = format!("{program} {}", words.join(" "));
+    Err(Error::Step { command, status, log: log.to_owned(), tail: tail(log) })
+}

@@ -1,0 +1,262 @@
+//! `cargo xtask lab`: start and stop real servers on this machine.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to a terminal")]
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use clap::{Parser, Subcommand};
+use mlci_lab::{COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, Result, Session, find};
+
+/// Real servers on this machine: installed once, started on free loopback ports, stopped for sure.
+#[derive(Parser)]
+#[command(name = "lab", bin_name = "cargo xtask lab")]
+struct Cli {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Start servers that stay until `down`. Default: all.
+    Up {
+        /// The components.
+        names: Vec<String>,
+    },
+    /// Stop what `up` has started.
+    Down,
+    /// Show what runs, and what is installed.
+    Status,
+    /// Print the variables of what runs, for a shell: eval "$(cargo xtask lab env)"
+    Env,
+    /// Say what this machine lacks, what would be installed, and how long that takes.
+    Doctor,
+    /// Install without starting. Default: all.
+    Install {
+        /// The components.
+        names: Vec<String>,
+    },
+    /// Start servers, run a command with their variables, and stop them.
+    Exec {
+        /// The components.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// The command.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Run the tests that need servers, all or those of some components.
+    Test {
+        /// The components.
+        names: Vec<String>,
+        /// Compare docs/src/matrix.md with what was shown, and do not write it.
+        #[arg(long)]
+        check: bool,
+    },
+    /// The stand-in itself.
+    #[command(hide = true)]
+    StandInGcs {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        bucket: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            let mut mark = "error";
+            while let Some(error) = cause {
+                eprintln!("{mark}: {error}");
+                (mark, cause) = ("  because", error.source());
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line; whoever stops reading is no reason to stop.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+fn tell(line: &str) {
+    eprintln!("lab: {line}");
+}
+
+fn named(names: &[String]) -> Result<Vec<&'static Component>> {
+    if names.is_empty() {
+        return Ok(COMPONENTS.to_vec());
+    }
+    names.iter().map(|name| find(name)).collect()
+}
+
+/// The checkout: what `up` has started belongs to it.
+fn checkout() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own).to_owned()
+}
+
+fn run(action: Action) -> Result<ExitCode> {
+    let cache = Cache::from_env()?;
+    match action {
+        Action::Up { names } => {
+            let mut session = Session::lasting(&cache, &checkout())?;
+            for component in named(&names)? {
+                session.start(component, &tell)?;
+            }
+            print_running(&session);
+            say!("\nvariables: eval \"$(cargo xtask lab env)\"; stop with: cargo xtask lab down");
+        }
+        Action::Down => {
+            let mut session = Session::lasting(&cache, &checkout())?;
+            let names: Vec<String> = session.state().ready.iter().map(|ready| ready.name.clone()).collect();
+            session.stop()?;
+            say!(
+                "{}",
+                if names.is_empty() { "nothing ran".to_owned() } else { format!("stopped {}", names.join(", ")) }
+            );
+        }
+        Action::Status => {
+            print_running(&Session::lasting(&cache, &checkout())?);
+            say!("\ninstalled in {}:", cache.place("").display());
+            for component in COMPONENTS {
+                say!("  {:<10} {}", component.name, installed(&cache, component));
+            }
+        }
+        Action::Env => {
+            for (name, value) in Session::lasting(&cache, &checkout())?.settings() {
+                say!("export {name}='{}'", value.replace('\'', "'\\''"));
+            }
+        }
+        Action::Doctor => return Ok(doctor(&cache)),
+        Action::Install { names } => {
+            for component in named(&names)? {
+                mlci_lab::install(&cache, component, &tell)?;
+            }
+        }
+        Action::Exec { names, command } => {
+            return with_servers(&cache, &named(&names)?, |settings| exec(&command, settings));
+        }
+        Action::Test { names, check } => return test(&cache, &names, check),
+        Action::StandInGcs { port, bucket } => mlci_lab::stand_in_gcs(port, &bucket)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts servers, works with their variables, and stops them, also when this process is told to end.
+fn with_servers(
+    cache: &Cache,
+    components: &[&'static Component],
+    work: impl FnOnce(&BTreeMap<String, String>) -> Result<ExitCode>,
+) -> Result<ExitCode> {
+    // Signals end the command that runs in front, or the start of a server; then everything is stopped in order.
+    let _interrupts = Interrupts::watch()?;
+    let mut session = Session::temporary(cache)?;
+    let started = Instant::now();
+    for component in components {
+        let theirs = component.hands_out.first().and_then(|name| env::var(name).ok()).filter(|value| !value.is_empty());
+        match theirs {
+            Some(value) => tell(&format!(
+                "{}: yours is used, {}={value}",
+                component.name,
+                component.hands_out.first().unwrap_or(&"")
+            )),
+            None => session.start(component, &tell)?,
+        }
+    }
+    tell(&format!("{} ready after {:.1} s", components.len(), started.elapsed().as_secs_f64()));
+    let settings = session.settings();
+    let result = work(&settings);
+    session.stop()?;
+    result
+}
+
+fn exec(command: &[String], settings: &BTreeMap<String, String>) -> Result<ExitCode> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(ExitCode::SUCCESS) };
+    let status = mlci_lab::run(Command::new(program).args(arguments).envs(settings))?;
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
+    let matrix = Matrix::load()?;
+    let systems = matrix.of(names)?;
+    let mut components: Vec<&'static Component> = Vec::new();
+    for component in systems.iter().flat_map(|system| &system.components) {
+        let component = find(component)?;
+        if !components.iter().any(|known| known.name == component.name) {
+            components.push(component);
+        }
+    }
+    with_servers(cache, &components, |settings| {
+        let shown = mlci_lab::run_tests(&checkout(), &systems, settings, &tell)?;
+        // Only all of it makes the page.
+        if names.is_empty() && shown {
+            mlci_lab::page(&checkout(), &matrix, check)?;
+        }
+        Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+fn print_running(session: &Session) {
+    let ready = &session.state().ready;
+    if ready.is_empty() {
+        say!("nothing runs");
+    }
+    for ready in ready {
+        say!("{:<10} ready (started in {:.1} s)", ready.name, ready.seconds);
+        for (name, value) in &ready.settings {
+            say!("  {name}={value}");
+        }
+    }
+}
+
+fn installed(cache: &Cache, component: &Component) -> String {
+    let missing: Vec<String> = component
+        .installs
+        .iter()
+        .filter(|install| install.program().is_some() && !cache.place(&install.key()).join(".complete").exists())
+        .map(mlci_lab::Install::shown)
+        .collect();
+    let kind = match component.kind {
+        Kind::Real => "",
+        Kind::StandIn => " [stand-in]",
+    };
+    if missing.is_empty() {
+        format!("installed: {}{kind}", component.about)
+    } else {
+        format!("not yet: {}{kind}; about {} min: {}", component.about, component.minutes, missing.join("; "))
+    }
+}
+
+fn doctor(cache: &Cache) -> ExitCode {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    say!("cache: {} (MLCI_LAB_CACHE names another)", cache.place("").display());
+    let (mut whole, mut minutes) = (true, 0);
+    for component in COMPONENTS {
+        let text = installed(cache, component);
+        if text.starts_with("not yet") {
+            minutes += component.minutes;
+        }
+        say!("{:<10} {text}", component.name);
+        let lacking = component.installs.iter().filter_map(mlci_lab::Install::program).find(|program| !found(program));
+        if let Some(program) = lacking {
+            whole = false;
+            say!("{:<10} lacks `{program}`", "");
+        }
+    }
+    say!("root: not needed; nothing is installed into the system");
+    say!("first start: about {minutes} min on two cores");
+    if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,206 @@
+//! The tests that need servers: which there are, that they ran, and the page that says what they have shown.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use mlci_core::{FileError, write_atomic};
+use serde::Deserialize;
+
+use crate::{
+    error::{Error, Result},
+    interrupt,
+};
+
+/// `tests/lab/matrix.toml`: every system, and the tests that must have run.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// The systems, in the order of the page.
+    pub system: Vec<System>,
+}
+
+/// A system that the product works with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Its name.
+    pub name: String,
+    /// The components of the lab that its tests need.
+    pub components: Vec<String>,
+    /// What was run, with its version, or what stood in.
+    pub ran: String,
+    /// What these tests cannot show.
+    pub not_shown: String,
+    /// The tests.
+    pub test: Vec<Test>,
+}
+
+/// A test that must have run.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// The package that has it.
+    pub package: String,
+    /// Its test program.
+    pub target: String,
+    /// Its name there.
+    pub name: String,
+    /// What it shows, as a sentence.
+    pub shows: String,
+}
+
+const FILE: &str = include_str!("../matrix.toml");
+
+impl Matrix {
+    /// The one that is checked in.
+    ///
+    /// # Errors
+    /// When it is no legal file.
+    pub fn load() -> Result<Self> {
+        toml::from_str(FILE).map_err(|error| Error::Other(format!("tests/lab/matrix.toml: {error}")))
+    }
+
+    /// The systems that need one of these components, all for none.
+    ///
+    /// # Errors
+    /// When a name is none of a component, or no system needs it.
+    pub fn of(&self, names: &[String]) -> Result<Vec<&System>> {
+        for name in names {
+            crate::component::find(name)?;
+        }
+        let systems: Vec<&System> = self
+            .system
+            .iter()
+            .filter(|system| names.is_empty() || system.components.iter().any(|component| names.contains(component)))
+            .collect();
+        if systems.is_empty() {
+            return Err(Error::Other(format!("no test needs {}", names.join(", "))));
+        }
+        Ok(systems)
+    }
+}
+
+/// What `cargo test` is run for: package and test program.
+type Program<'m> = (&'m str, &'m str);
+
+/// Runs the tests of these systems with the servers' variables, and checks that each listed one ran and passed.
+///
+/// # Errors
+/// When cargo cannot be run. Failed tests are told, and give `false`.
+pub fn run_tests(
+    checkout: &Path,
+    systems: &[&System],
+    settings: &BTreeMap<String, String>,
+    tell: &dyn Fn(&str),
+) -> Result<bool> {
+    let mut programs: BTreeMap<Program<'_>, BTreeSet<&str>> = BTreeMap::new();
+    for test in systems.iter().flat_map(|system| &system.test) {
+        programs.entry((&test.package, &test.target)).or_default().insert(&test.name);
+    }
+    let mut good = true;
+    for ((package, target), wanted) in programs {
+        tell(&format!("{package}, {target}: tests that need servers: {}", wanted.len()));
+        let passed = passed(checkout, (package, target), &wanted, settings)?;
+        for missing in wanted.iter().filter(|name| !passed.contains(**name)) {
+            tell(&format!("{package}, {target}: `{missing}` did not run and pass"));
+            good = false;
+        }
+    }
+    Ok(good)
+}
+
+/// The names of the tests that ran and passed. What cargo and the tests print is passed on.
+fn passed(
+    checkout: &Path,
+    (package, target): Program<'_>,
+    wanted: &BTreeSet<&str>,
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(checkout).args(["test", "--locked", "--all-features", "--package", package, "--test", target]);
+    command.args(["--", "--ignored", "--exact", "--test-threads", "2"]).args(wanted).envs(settings);
+    let mut child = interrupt::spawn(command.stdout(Stdio::piped()))?;
+    let mut passed = BTreeSet::new();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            eprint_line(&line);
+            let name = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... ok"));
+            passed.extend(name.map(|name| name.split(" - ").next().unwrap_or(name).trim().to_owned()));
+        }
+    }
+    interrupt::wait(child)?;
+    Ok(passed)
+}
+
+#[expect(clippy::print_stderr, reason = "what the tests print belongs to whoever has started them")]
+fn eprint_line(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Writes `docs/src/matrix.md`, or compares it. It holds no times, so that it changes only with what was shown.
+///
+/// # Errors
+/// When it cannot be written, or differs.
+pub fn page(checkout: &Path, matrix: &Matrix, check: bool) -> Result<()> {
+    let path = checkout.join("docs/src/matrix.md");
+    let text = text(matrix);
+    let present = fs::read_to_string(&path).unwrap_or_default();
+    if present == text {
+        return Ok(());
+    }
+    if check {
+        return Err(Error::Other(format!("{} is out of date; write it anew: cargo xtask test --lab", path.display())));
+    }
+    write_atomic(&path, text.as_bytes()).map_err(|error: FileError| error.into())
+}
+
+fn text(matrix: &Matrix) -> String {
+    let mut out = String::from(
+        "# What was shown against which system\n\n\
+         Written by `cargo xtask test --lab` after its tests have passed. Each line under a system is one of them.\n\
+         Systems that are not here are not claimed to work.\n",
+    );
+    for system in &matrix.system {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\n## {}\n\nRun against: {}.\n\n", system.name, system.ran);
+        for test in &system.test {
+            let _ = writeln!(out, "- {} (`{}::{}`)", test.shows, test.package, test.name);
+        }
+        let _ = write!(out, "\nNot shown: {}.\n", system.not_shown);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::COMPONENTS;
+
+    #[test]
+    fn every_component_is_known_and_has_tests() {
+        let matrix = Matrix::load().unwrap();
+        let named: BTreeSet<&String> = matrix.system.iter().flat_map(|system| &system.components).collect();
+        for component in COMPONENTS {
+            assert!(named.iter().any(|name| *name == component.name), "no system needs {}", component.name);
+        }
+        for name in named {
+            assert!(crate::component::find(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_test_is_listed_twice_for_a_system() {
+        for system in &Matrix::load().unwrap().system {
+            let names: BTreeSet<_> = system.test.iter().map(|test| (&test.package, &test.name)).collect();
+            assert_eq!(names.len(), system.test.len(), "{}", system.name);
+            assert!(!system.not_shown.is_empty() && !system.ran.is_empty(), "{}", system.name);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A set of components that run, how they are found again, and how they end.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use mlci_core::{FileError, write_atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cache::{Cache, lock},
+    component::{Component, find},
+    error::{Error, Result},
+    place::{Place, state_of},
+    process::Process,
+};
+
+/// What the state file of a run says.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The components that are ready, in the order of their start, with what they hand out.
+    pub ready: Vec<Ready>,
+    /// Every process that was started.
+    pub processes: Vec<Process>,
+}
+
+/// A component that runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ready {
+    /// Its name.
+    pub name: String,
+    /// The variables that it hands out.
+    pub settings: BTreeMap<String, String>,
+    /// How long its start took, in seconds.
+    pub seconds: f64,
+}
+
+/// A set of components that run.
+///
+/// One that was [opened](Session::temporary) for a command ends with the value, and if its process dies, the next
+/// session ends it. One that [stays](Session::lasting) ends when it is told to.
+pub struct Session {
+    cache: Cache,
+    folder: PathBuf,
+    state: State,
+    /// Held while the owner lives; absent where the session stays without it.
+    owner: Option<File>,
+}
+
+impl Session {
+    /// A session that ends with this value.
+    ///
+    /// # Errors
+    /// When its folder cannot be made.
+    pub fn temporary(cache: &Cache) -> Result<Self> {
+        sweep(cache)?;
+        let runs = cache.runs();
+        fs::create_dir_all(&runs).map_err(FileError::at("create", &runs))?;
+        // Made and locked under the lock of all, so that no sweep sees it without its owner.
+        let _all = lock(&runs.join(".lock"))?;
+        let folder =
+            tempfile::Builder::new().prefix("t-").tempdir_in(&runs).map_err(FileError::at("create", &runs))?.keep();
+        let owner = lock(&folder.join("owner"))?;
+        Ok(Self { cache: cache.clone(), folder, state: State::default(), owner: Some(owner) })
+    }
+
+    /// The session that stays for this checkout, with what runs in it.
+    ///
+    /// # Errors
+    /// When its folder cannot be made or read.
+    pub fn lasting(cache: &Cache, checkout: &Path) -> Result<Self> {
+        sweep(cache)?;
+        let key = mlci_core::Digest::of(checkout.as_os_str().as_encoded_bytes());
+        let folder = cache.runs().join(format!("up-{}", key.short()));
+        fs::create_dir_all(&folder).map_err(FileError::at("create", &folder))?;
+        let mut session = Self { cache: cache.clone(), state: read(&folder), folder, owner: None };
+        // What died since is no longer ready, and neither is what may need it.
+        if session.state.processes.iter().any(|process| !process.is_alive()) {
+            session.stop()?;
+            fs::create_dir_all(&session.folder).map_err(FileError::at("create", &session.folder))?;
+        }
+        Ok(session)
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Everything that the components hand out.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        self.state.ready.iter().flat_map(|ready| ready.settings.clone()).collect()
+    }
+
+    /// Installs and starts a component and those that it needs, unless they run. `tell` hears what goes on.
+    ///
+    /// # Errors
+    /// When one cannot be had; what runs already goes on.
+    pub fn start(&mut self, component: &'static Component, tell: &dyn Fn(&str)) -> Result<()> {
+        if self.state.ready.iter().any(|ready| ready.name == component.name) {
+            return Ok(());
+        }
+        for need in component.needs {
+            self.start(find(need)?, tell)?;
+        }
+        let installed = install(&self.cache, component, tell)?;
+        let started = Instant::now();
+        let state = state_of(&self.folder, component.name);
+        let mut tries = 0;
+        let settings = loop {
+            match self.attempt(component, &installed, &state) {
+                Ok(settings) => break settings,
+                // A port that was free may be taken by the time the server asks for it.
+                Err(error @ Error::NotReady { .. }) if tries < 2 => {
+                    tell(&format!("{}: {error}\n{}: once more", component.name, component.name));
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        tell(&format!("{}: ready after {seconds:.1} s", component.name));
+        self.state.ready.push(Ready { name: component.name.to_owned(), settings, seconds });
+        self.write()
+    }
+
+    fn attempt(
+        &mut self,
+        component: &Component,
+        installed: &[PathBuf],
+        state: &Path,
+    ) -> Result<BTreeMap<String, String>> {
+        match fs::remove_dir_all(state) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::at("clear", state)(error).into());
+            }
+            _ => {}
+        }
+        fs::create_dir_all(state).map_err(FileError::at("create", state))?;
+        let others = self.settings();
+        let before = self.state.processes.len();
+        let result = {
+            let mut note = |process: &Process| {
+                self.state.processes.push(process.clone());
+                write(&self.folder, &self.state)
+            };
+            let mut place = Place::new(installed, state.to_owned(), &others, &mut note);
+            (component.start)(&mut place).map(|()| place.settings)
+        };
+        if result.is_err() {
+            for process in self.state.processes.drain(before..).rev() {
+                process.stop();
+            }
+            self.write()?;
+        }
+        result
+    }
+
+    /// Ends everything, the last started first, and removes the state.
+    ///
+    /// # Errors
+    /// When the state cannot be removed.
+    pub fn stop(&mut self) -> Result<()> {
+        for process in self.state.processes.drain(..).rev() {
+            process.stop();
+        }
+        self.state.ready.clear();
+        remove(&self.folder)
+    }
+
+    fn write(&self) -> Result<()> {
+        write(&self.folder, &self.state)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.owner.is_some() {
+            // What is left is found by the next sweep.
+            let _ = self.stop();
+        }
+    }
+}
+
+/// Installs what a component is made of, unless that was done. `tell` hears what takes long.
+///
+/// # Errors
+/// When something cannot be installed.
+pub fn install(cache: &Cache, component: &Component, tell: &dyn Fn(&str)) -> Result<Vec<PathBuf>> {
+    let mut places = Vec::new();
+    for install in component.installs {
+        if cache.installed(&install.key()).is_none() && install.program().is_some() {
+            let about = component.minutes;
+            tell(&format!("{}: {} (once, about {about} min)", component.name, install.shown()));
+        }
+        let (place, took) = install.run(cache)?;
+        if let Some(took) = took.filter(|took| *took > Duration::from_secs(1)) {
+            tell(&format!("{}: installed in {:.0} s", component.name, took.as_secs_f64()));
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// Ends what sessions have left whose owners died.
+fn sweep(cache: &Cache) -> Result<()> {
+    let runs = cache.runs();
+    if !runs.is_dir() {
+        return Ok(());
+    }
+    let _all = lock(&runs.join(".lock"))?;
+    let entries = fs::read_dir(&runs).map_err(FileError::at("read", &runs))?;
+    for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        let temporary = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("t-"));
+        // Its owner holds the lock for as long as it lives.
+        let owned = File::open(folder.join("owner")).is_ok_and(|owner| owner.try_lock().is_err());
+        if temporary && !owned {
+            for process in read(&folder).processes.iter().rev() {
+                process.stop();
+            }
+            remove(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn read(folder: &Path) -> State {
+    fs::read(folder.join("state.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+fn write(folder: &Path, state: &State) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(state).map_err(|error| Error::Other(error.to_string()))?;
+    Ok(write_atomic(&folder.join("state.json"), &bytes)?)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::at("remove", folder)(error).into())
+        }
+        _ => Ok(()),
+    }
+}
