@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, path::Path};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secrecy::ExposeSecret as _;
@@ -130,10 +130,13 @@ async fn what_is_given_goes_first_and_a_missing_file_is_empty() {
     assert!(!format!("{given:?}").contains(SECRET));
 }
 
+/// Written by another process: a file that this one has open for writing, and a child of another test inherits, cannot be
+/// run.
 fn script(folder: &Path, body: &str) -> std::path::PathBuf {
     let path = folder.join("docker-credential-fake");
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 755 "$2""#;
+    let status = std::process::Command::new("sh").args(["-c", write, "sh", body]).arg(&path).status().unwrap();
+    assert!(status.success());
     path
 }
 
