@@ -11,7 +11,7 @@ use mlci_core::Digest;
 use crate::{Error, Layout, Result, tally::Tally};
 
 /// What registries accept for a manifest (OCI Distribution Specification 1.1, "Pushing Manifests").
-const DOCUMENT_LIMIT: u64 = 4 * 1024 * 1024;
+pub(crate) const DOCUMENT_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A file in the making: removed when dropped, unless it was given its name.
 #[derive(Debug)]

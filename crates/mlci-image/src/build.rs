@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use mlci_core::Digest;
 
 use crate::{
@@ -58,10 +56,6 @@ impl Layout {
         let (manifest_descriptor, wrote_manifest) = self.put_json(MANIFEST, &manifest)?;
         let digest = manifest_descriptor.digest;
 
-        let labels = [&server, &model].map(|input| (input.content.key().to_owned(), input.digest.to_string()));
-        let entry = Entry::new(&digest, manifest_descriptor.size, BTreeMap::from(labels), settings.architecture);
-        let (added, tags) = self.add_to_index(&digest, entry)?;
-
         let parts = Parts {
             digest,
             manifest,
@@ -69,6 +63,8 @@ impl Layout {
             layers: [server_layer, model_layer],
             files: [server.digest, model.digest],
         };
+        let (added, tags) = self.add_to_index(&digest, parts.entry(manifest_descriptor.size))?;
+
         let mut image = parts.image(tags);
         image.reused = !(packed_server || packed_model || wrote_config || wrote_manifest || added);
         Ok(image)
@@ -109,7 +105,7 @@ impl Layout {
     }
 
     /// Adds an image to the index unless it is there; says whether it did, and gives the image's tags.
-    fn add_to_index(&self, digest: &Digest, new: Entry) -> Result<(bool, Vec<String>)> {
+    pub(crate) fn add_to_index(&self, digest: &Digest, new: Entry) -> Result<(bool, Vec<String>)> {
         let _lock = self.lock_index()?;
         let mut index = self.index()?;
         let name = digest.to_string();

@@ -3,9 +3,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Architecture, Error, Layout, Result,
-    document::{CONFIG, Config, FORMAT, FORMAT_KEY, LAYER, MANIFEST, Manifest},
+    document::{CONFIG, Config, Entry, FORMAT, FORMAT_KEY, LAYER, MANIFEST, Manifest},
     layer::{Content, Packed, tar_bytes},
 };
+
+const OTHER_TYPES: &str = "has other media types or another version";
 
 /// An image in a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +68,13 @@ impl Packed {
 }
 
 impl Parts {
+    /// The image in `index.json`, without a tag. The manifest has `size` bytes.
+    pub(crate) fn entry(&self, size: u64) -> Entry {
+        let labels = Content::ALL.iter().zip(&self.files);
+        let labels = labels.map(|(content, file)| (content.key().to_owned(), file.to_string())).collect();
+        Entry::new(&self.digest, size, labels, self.config.architecture)
+    }
+
     pub(crate) fn image(&self, tags: Vec<String>) -> Image {
         let layers: Vec<_> = self
             .layers
@@ -94,26 +103,27 @@ impl Parts {
     }
 }
 
-impl Layout {
-    /// Reads and checks the manifest with this digest and its configuration.
-    pub(crate) fn parts(&self, digest: &Digest) -> Result<Parts> {
-        let foreign =
-            |digest: &Digest, problem: &str| Error::Foreign { path: self.blob(digest), problem: problem.to_owned() };
-        let manifest: Manifest = self.parse(digest)?;
-        if manifest.schema_version != 2 || manifest.media_type != MANIFEST || manifest.config.media_type != CONFIG {
-            return Err(foreign(digest, "has other media types or another version"));
+impl Parts {
+    /// Checks that these are the documents of an image as mlci makes them; otherwise gives the one that is not and why.
+    pub(crate) fn new(
+        digest: Digest,
+        manifest: Manifest,
+        config: Config,
+    ) -> std::result::Result<Self, (Digest, &'static str)> {
+        const TWO_LAYERS: &str = "does not describe two layers, a server's and a model's";
+
+        if !manifest.is_known() {
+            return Err((digest, OTHER_TYPES));
         }
-        let config: Config = self.parse(&manifest.config.digest)?;
-        let two_layers = "does not describe two layers, a server's and a model's";
         let ([server, model], &[server_diff_id, model_diff_id]) = (&manifest.layers[..], config.diff_ids()) else {
-            return Err(foreign(digest, two_layers));
+            return Err((digest, TWO_LAYERS));
         };
         let layers = [
             Packed { descriptor: server.clone(), diff_id: server_diff_id },
             Packed { descriptor: model.clone(), diff_id: model_diff_id },
         ];
         let (Some(server), Some(model)) = (config.label(Content::Server), config.label(Content::Model)) else {
-            return Err(foreign(&manifest.config.digest, "does not label the server and the model"));
+            return Err((manifest.config.digest, "does not label the server and the model"));
         };
         let files = [server, model];
         for ((content, layer), file) in Content::ALL.iter().zip(&layers).zip(&files) {
@@ -121,10 +131,33 @@ impl Layout {
                 && layer.descriptor.annotations.get(content.key()) == Some(&file.to_string())
                 && tar_bytes(&layer.descriptor).is_some();
             if !described {
-                return Err(foreign(digest, two_layers));
+                return Err((digest, TWO_LAYERS));
             }
         }
-        Ok(Parts { digest: *digest, manifest, config, layers, files })
+        Ok(Self { digest, manifest, config, layers, files })
+    }
+}
+
+impl Manifest {
+    /// Whether its own media types are those of an image.
+    fn is_known(&self) -> bool {
+        self.schema_version == 2 && self.media_type == MANIFEST && self.config.media_type == CONFIG
+    }
+}
+
+impl Layout {
+    /// Reads and checks the manifest with this digest and its configuration.
+    pub(crate) fn parts(&self, digest: &Digest) -> Result<Parts> {
+        let foreign = |(digest, problem): (Digest, &str)| Error::Foreign {
+            path: self.blob(&digest),
+            problem: problem.to_owned(),
+        };
+        let manifest: Manifest = self.parse(digest)?;
+        if !manifest.is_known() {
+            return Err(foreign((*digest, OTHER_TYPES)));
+        }
+        let config: Config = self.parse(&manifest.config.digest)?;
+        Parts::new(*digest, manifest, config).map_err(foreign)
     }
 
     fn parse<T: DeserializeOwned>(&self, digest: &Digest) -> Result<T> {

@@ -26,9 +26,23 @@
 //! ```
 //! The layout (OCI Image Format Specification 1.1, "Image Layout") is read by other tools too, such as
 //! `skopeo inspect oci:images:demo:v1`. Start at [`Layout`].
+//!
+//! # Features
+//! All are off by default; without them the crate needs no runtime and no network.
+//!
+//! | feature | gives | needs |
+//! |---|---|---|
+//! | `registry` | `Registry`: push and pull by the OCI Distribution Specification 1.1, without a daemon; examples/push.rs | tokio, reqwest (rustls with aws-lc-rs) |
+//! | `docker` | `Engine`: load, build, push and run with the Docker Engine; examples/docker.rs | tokio, bollard |
+//!
+//! Both know images as `Reference`s and take `Credentials` as Docker keeps them.
 
 mod blob;
 mod build;
+#[cfg(any(feature = "registry", feature = "docker"))]
+mod credentials;
+#[cfg(feature = "docker")]
+mod docker;
 mod document;
 mod elf;
 mod error;
@@ -38,11 +52,24 @@ mod layer;
 mod layout;
 mod lock;
 mod prune;
+#[cfg(any(feature = "registry", feature = "docker"))]
+mod reference;
+#[cfg(feature = "registry")]
+mod registry;
 mod spec;
 mod tag;
 mod tally;
 mod unpack;
 
+#[cfg(feature = "docker")]
+pub use crate::docker::{Container, Engine, EngineError, Network, RunOptions};
+#[cfg(feature = "registry")]
+pub use crate::registry::{Answer, Attempt, Pushed, Registry, RegistryBuilder, RegistryError};
+#[cfg(any(feature = "registry", feature = "docker"))]
+pub use crate::{
+    credentials::{Credential, Credentials, CredentialsError},
+    reference::{Reference, ReferenceError},
+};
 pub use crate::{
     error::{Error, Result, ServerProblem},
     image::{Image, Layer},

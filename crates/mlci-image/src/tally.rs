@@ -28,6 +28,17 @@ impl<T> Tally<T> {
         (self.digest.finish(), self.bytes)
     }
 
+    /// Counts bytes that go another way.
+    #[cfg(feature = "registry")]
+    pub(crate) fn count(&mut self, bytes: &[u8]) {
+        self.add(bytes);
+    }
+
+    #[cfg(feature = "registry")]
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         self.digest.stream(bytes);
         self.bytes += bytes.len() as u64;

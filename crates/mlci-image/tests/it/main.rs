@@ -10,6 +10,10 @@ mod fixture;
 mod input;
 mod kill;
 mod layout;
+#[cfg(feature = "docker")]
+mod mock_engine;
+#[cfg(feature = "registry")]
+mod mock_registry;
 mod parallel;
 mod prune;
 mod reproducible;
