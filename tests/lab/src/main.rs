@@ -57,6 +57,14 @@ enum Action {
         #[arg(long)]
         check: bool,
     },
+    /// A token server for a registry.
+    #[command(hide = true)]
+    StandInTokens {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        folder: PathBuf,
+    },
     /// The stand-in itself.
     #[command(hide = true)]
     StandInGcs {
@@ -149,6 +157,7 @@ fn run(action: Action) -> Result<ExitCode> {
             return with_servers(&cache, &named(&names)?, |settings| exec(&command, settings));
         }
         Action::Test { names, check } => return test(&cache, &names, check),
+        Action::StandInTokens { port, folder } => mlci_lab::stand_in_tokens(port, &folder)?,
         Action::StandInGcs { port, bucket } => mlci_lab::stand_in_gcs(port, &bucket)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -256,7 +265,9 @@ fn doctor(cache: &Cache) -> ExitCode {
             say!("{:<10} lacks `{program}`", "");
         }
     }
-    say!("root: not needed; nothing is installed into the system");
+    let root: Vec<&str> =
+        COMPONENTS.iter().filter(|component| component.root).map(|component| component.name).collect();
+    say!("root: needed to run {}; nothing is installed into the system", root.join(", "));
     say!("first start: about {minutes} min on two cores");
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

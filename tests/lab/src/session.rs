@@ -105,6 +105,9 @@ impl Session {
         if self.state.ready.iter().any(|ready| ready.name == component.name) {
             return Ok(());
         }
+        if component.root && !rustix::process::geteuid().is_root() {
+            return Err(Error::Other(format!("`{}` ({}) can only be run by root", component.name, component.about)));
+        }
         for need in component.needs {
             self.start(find(need)?, tell)?;
         }
@@ -229,6 +232,18 @@ fn sweep(cache: &Cache) -> Result<()> {
     Ok(())
 }
 
+/// A Docker Engine leaves a mount of its network namespace behind.
+fn unmount(folder: &Path) {
+    let Ok(folder) = fs::canonicalize(folder) else { return };
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mut below: Vec<&str> = mounts.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+    below.retain(|path| Path::new(path).starts_with(&folder));
+    // The innermost first. Where it fails, the removal says so.
+    for path in below.iter().rev() {
+        let _ = std::process::Command::new("umount").arg(path).status();
+    }
+}
+
 fn read(folder: &Path) -> State {
     fs::read(folder.join("state.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
@@ -239,6 +254,7 @@ fn write(folder: &Path, state: &State) -> Result<()> {
 }
 
 fn remove(folder: &Path) -> Result<()> {
+    unmount(folder);
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(FileError::at("remove", folder)(error).into())

@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use crate::tool;
 
-pub(crate) const VERIFY: &str = "xtask ci --stage ..gate";
+pub(crate) const VERIFY: &str = "xtask ci --stage ..gate --without-store";
 pub(crate) const BUILD: &str = "xtask ci --stage gate..image";
-pub(crate) const STAGING: &str = "xtask ci --stage deploy";
+pub(crate) const STAGING: &str = "xtask ci --stage deploy --until staging";
 pub(crate) const PRODUCTION: &str = "xtask deploy production";
 
 /// What the secrets of the sample are set to.

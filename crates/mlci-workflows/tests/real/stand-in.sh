@@ -13,9 +13,9 @@ printf '%s|%s|%s|%s\n' "$*" "$secrets" "${CARGO_INCREMENTAL-}" "$home" >> "$here
 need() { [ -e "$1" ] || { echo "error: $1 is not there" >&2; exit 2; }; }
 report() { mkdir -p .mlci/report; echo "# Report: $*" > .mlci/report/report.md; echo "<p>$*" > .mlci/report/index.html; }
 case "$*" in
-  "xtask ci --stage ..gate") stage=gate; mkdir -p .mlci/journal/gate .mlci/models; echo m > .mlci/models/m.mlci ;;
+  "xtask ci --stage ..gate --without-store") stage=gate; mkdir -p .mlci/journal/gate .mlci/models; echo m > .mlci/models/m.mlci ;;
   "xtask ci --stage gate..image") stage=image; need .mlci/journal/gate/r.json; need .mlci/models/m.mlci; mkdir -p .mlci/images target; echo i > .mlci/images/index.json; echo t > target/built ;;
-  "xtask ci --stage deploy") stage=deploy; need .mlci/images/index.json; need .mlci/journal/image/r.json ;;
+  "xtask ci --stage deploy --until staging") stage=deploy; need .mlci/images/index.json; need .mlci/journal/image/r.json ;;
   "xtask deploy production") stage=production; need .mlci/journal/deploy/r.json ;;
   *) echo "error: unknown call: $*" >&2; exit 2 ;;
 esac

@@ -10,6 +10,7 @@ pub(super) static GCS: Component = Component {
     about: "a stand-in of this project for Google Cloud Storage (XML API)",
     kind: Kind::StandIn,
     installs: &[Install::Own],
+    root: false,
     needs: &[],
     minutes: 0,
     hands_out: &["MLCI_LAB_GCS_BUCKET", "GOOGLE_BASE_URL", "GOOGLE_BEARER_TOKEN"],

@@ -9,6 +9,7 @@ pub(super) static MLFLOW: Component = Component {
     about: "MLflow 3.17.2, tracking server and model registry",
     kind: Kind::Real,
     installs: &[Install::Python { name: "mlflow", packages: &["mlflow==3.17.2"] }],
+    root: false,
     needs: &[],
     minutes: 2,
     hands_out: &["MLFLOW_TRACKING_URI", "MLCI_LAB_MLFLOW_PYTHON"],

@@ -1,7 +1,10 @@
 //! The components: a file each.
 
+mod ci;
+mod docker;
 mod gcs;
 mod mlflow;
+mod registry;
 mod s3;
 
 use crate::{
@@ -20,6 +23,8 @@ pub struct Component {
     pub kind: Kind,
     /// What it is installed from.
     pub installs: &'static [Install],
+    /// Whether it can only be run by root.
+    pub root: bool,
     /// Components that have to run first.
     pub needs: &'static [&'static str],
     /// About how many minutes the first installation takes on two cores.
@@ -40,7 +45,17 @@ pub enum Kind {
 }
 
 /// All components.
-pub static COMPONENTS: [&Component; 3] = [&mlflow::MLFLOW, &s3::S3, &gcs::GCS];
+pub static COMPONENTS: [&Component; 9] = [
+    &mlflow::MLFLOW,
+    &s3::S3,
+    &gcs::GCS,
+    &registry::REGISTRY,
+    &docker::DOCKER,
+    &ci::GITHUB,
+    &ci::GITLAB,
+    &ci::JENKINS,
+    &ci::CIRCLECI,
+];
 
 /// The component of this name.
 ///

@@ -2,6 +2,8 @@
 
 mod debian;
 mod go;
+mod maven;
+mod npm;
 mod python;
 
 use std::{
@@ -35,10 +37,22 @@ pub enum Install {
         /// The packages, each with its exact version.
         packages: &'static [&'static str],
     },
-    /// A package of the Debian release that this machine runs, unpacked and not installed: nothing of the system changes.
+    /// Packages of npm in a folder of their own.
+    Npm {
+        /// The name of the folder.
+        name: &'static str,
+        /// The packages, each with its exact version.
+        packages: &'static [&'static str],
+    },
+    /// A file from Maven's central repository.
+    Maven {
+        /// `group:name:version`
+        artifact: &'static str,
+    },
+    /// Packages of the Debian release that this machine runs, unpacked and not installed: nothing of the system changes.
     Debian {
-        /// The package.
-        package: &'static str,
+        /// The packages; the first gives the name.
+        packages: &'static [&'static str],
     },
     /// A server of this project, that stands in for one that cannot be had.
     Own,
@@ -57,7 +71,14 @@ impl Install {
                 let first = packages.first().copied().unwrap_or_default();
                 format!("{name}-{}", first.rsplit("==").next().unwrap_or_default())
             }
-            Self::Debian { package } => format!("{package}-debian"),
+            Self::Npm { name, packages } => {
+                // Any other version of any of them is another installation.
+                format!("{name}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short())
+            }
+            Self::Maven { artifact } => artifact.split(':').skip(1).collect::<Vec<_>>().join("-"),
+            Self::Debian { packages } => {
+                format!("{}-{}", packages.first().copied().unwrap_or_default(), release())
+            }
             Self::Own => "own".to_owned(),
         }
     }
@@ -68,7 +89,9 @@ impl Install {
         match self {
             Self::Go { package, version } => format!("go install {package}@{version}"),
             Self::Python { packages, .. } => format!("pip install {}", packages.join(" ")),
-            Self::Debian { package } => format!("apt-get download {package} (unpacked, not installed)"),
+            Self::Npm { packages, .. } => format!("npm install {}", packages.join(" ")),
+            Self::Maven { artifact } => format!("mvn dependency:copy {artifact}"),
+            Self::Debian { packages } => format!("apt-get download {} (unpacked, not installed)", packages.join(" ")),
             Self::Own => "built with the lab".to_owned(),
         }
     }
@@ -79,6 +102,8 @@ impl Install {
         match self {
             Self::Go { .. } => Some("go"),
             Self::Python { .. } => Some("python3"),
+            Self::Npm { .. } => Some("npm"),
+            Self::Maven { .. } => Some("mvn"),
             Self::Debian { .. } => Some("apt-get"),
             Self::Own => None,
         }
@@ -92,21 +117,35 @@ impl Install {
         cache.install(&self.key(), |place| match self {
             Self::Go { package, version } => go::install(cache, place, package, version),
             Self::Python { packages, .. } => python::install(cache, place, packages),
-            Self::Debian { package } => debian::unpack(place, package),
+            Self::Npm { packages, .. } => npm::install(place, packages),
+            Self::Maven { artifact } => maven::install(place, artifact),
+            Self::Debian { packages } => debian::unpack(place, packages),
             Self::Own => Ok(()),
         })
     }
 }
 
-/// Checks that a program can be found.
-pub(crate) fn require(program: &'static str) -> Result<()> {
+/// The release of the system, such as `debian-12`: packages of another are others.
+fn release() -> String {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().trim_matches('"').to_owned()
+    };
+    format!("{}-{}", value("ID"), value("VERSION_ID"))
+}
+
+/// Where a program is found.
+pub(crate) fn require(program: &'static str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
-        return Ok(());
+    if let Some(found) = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file()) {
+        return Ok(found);
     }
     let fix = match program {
         "go" => "install Go 1.26 or later",
         "python3" => "install Python 3.10 or later with its venv module",
+        "npm" => "install Node 18 or later",
+        "mvn" | "java" => "install a JDK 17 or later, and Maven",
         "apt-get" => "this component comes from Debian's packages; on another system name a server of your own",
         _ => "install it",
     };
