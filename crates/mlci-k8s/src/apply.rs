@@ -38,7 +38,7 @@ pub struct Applied {
     pub image: ImageReference,
     /// The uid of the Deployment.
     pub uid: String,
-    /// The generation of the Deployment. It counts changes of the specification.
+    /// The generation of the Deployment. It grows with every change of the specification or the annotations.
     pub generation: i64,
 }
 

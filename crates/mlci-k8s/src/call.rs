@@ -1,4 +1,4 @@
-use std::{error::Error as StdError, fmt, future::Future, time::Duration};
+use std::{error::Error as StdError, fmt, future::Future, sync::Arc, time::Duration};
 
 use kube::core::Status;
 use tokio::time::{sleep, timeout};
@@ -99,7 +99,7 @@ pub(crate) fn optional<T>(result: Result<T>) -> Result<Option<T>> {
 }
 
 /// Says what an error of the client means for the one who asked.
-pub(crate) fn explain(error: kube::Error, action: &Action<'_>, place: &Place) -> Error {
+pub(crate) fn explain(error: kube::Error, action: &Action<'_>, place: &Arc<Place>) -> Error {
     let (action_text, place_copy) = (action.to_string(), place.clone());
     match error {
         kube::Error::Api(status) => explain_status(&status, action, place),
@@ -111,7 +111,7 @@ pub(crate) fn explain(error: kube::Error, action: &Action<'_>, place: &Place) ->
     }
 }
 
-fn explain_connection(source: Box<dyn StdError + Send + Sync>, action: String, place: Place) -> Error {
+fn explain_connection(source: Box<dyn StdError + Send + Sync>, action: String, place: Arc<Place>) -> Error {
     let source = match source.downcast::<kube::client::AuthError>() {
         Ok(error) => return Error::Credentials { place, source: error },
         Err(source) => source,
@@ -134,7 +134,7 @@ fn explain_connection(source: Box<dyn StdError + Send + Sync>, action: String, p
 }
 
 /// Kubernetes API conventions, "Response Status Kind".
-pub(crate) fn explain_status(status: &Status, action: &Action<'_>, place: &Place) -> Error {
+pub(crate) fn explain_status(status: &Status, action: &Action<'_>, place: &Arc<Place>) -> Error {
     let (action_text, place) = (action.to_string(), place.clone());
     let message = status.message.clone();
     let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
@@ -152,7 +152,9 @@ pub(crate) fn explain_status(status: &Status, action: &Action<'_>, place: &Place
             namespace: action.namespace.map(ToOwned::to_owned),
             message,
         },
-        404 if kind == "namespaces" => Error::NamespaceMissing { namespace: namespace(), place },
+        404 if kind == "namespaces" && action.resource != "namespaces" => {
+            Error::NamespaceMissing { namespace: namespace(), place }
+        }
         404 => Error::NotFound { action: action_text, place },
         409 if cause("FieldManagerConflict") => {
             let conflict = |message: &str, field: &str| {

@@ -1,4 +1,4 @@
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kube::{
     Client, Config,
@@ -7,7 +7,7 @@ use kube::{
 
 use crate::{
     call::Action,
-    error::{Error, Place, Result, kubeconfig_name},
+    error::{Error, Place, Result},
 };
 
 /// Which cluster to connect to.
@@ -36,7 +36,7 @@ impl ClusterOptions {
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: Client,
-    pub(crate) place: Place,
+    pub(crate) place: Arc<Place>,
     pub(crate) timeout: Duration,
     version: String,
 }
@@ -74,7 +74,7 @@ impl Cluster {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let place = Place { context: options.context.clone(), server };
         let client = Client::try_from(config)
-            .map_err(|error| Error::Credentials { place: place.clone(), source: Box::new(error) })?;
+            .map_err(|error| Error::Credentials { place: Arc::new(place.clone()), source: Box::new(error) })?;
         Self::with_client(client, place, options.timeout).await
     }
 
@@ -83,7 +83,7 @@ impl Cluster {
     /// # Errors
     /// As for [`Cluster::connect`], without those of the kubeconfig.
     pub async fn with_client(client: Client, place: Place, timeout: Duration) -> Result<Self> {
-        let mut cluster = Self { client, place, timeout, version: String::new() };
+        let mut cluster = Self { client, place: Arc::new(place), timeout, version: String::new() };
         let action = Action { verb: "get", resource: "/version", namespace: None, name: None };
         // Once only: whoever cannot be reached now is to be reported now.
         let version = cluster.call_once(&action, cluster.client.apiserver_version()).await?;
@@ -93,7 +93,7 @@ impl Cluster {
 
     /// The context and the address.
     #[must_use]
-    pub const fn place(&self) -> &Place {
+    pub fn place(&self) -> &Place {
         &self.place
     }
 
@@ -103,3 +103,15 @@ impl Cluster {
         &self.version
     }
 }
+
+/// The kubeconfig for a message: a path, or where the tools look.
+fn kubeconfig_name(path: Option<&PathBuf>) -> String {
+    match (path, std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty())) {
+        (Some(path), _) => format!("`{}`", path.display()),
+        (None, Some(variable)) => format!("`{}` (from KUBECONFIG)", variable.display()),
+        (None, None) => "`~/.kube/config` (KUBECONFIG is not set)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-use std::{error::Error as StdError, fmt, path::PathBuf, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::{rollout::Failure, workload::WorkloadError};
 
@@ -64,7 +64,7 @@ pub enum Error {
     #[error("the credentials of {place} cannot be used: try `kubectl --context {} version`", place.context)]
     Credentials {
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// Why.
         source: Cause,
     },
@@ -74,7 +74,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// Why.
         source: Cause,
     },
@@ -84,7 +84,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// What is wrong, and what to do.
         problem: &'static str,
         /// What the TLS library says.
@@ -99,7 +99,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// What the server said.
         message: String,
     },
@@ -113,7 +113,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// The verb, such as `patch`.
         verb: &'static str,
         /// The resource with its group, such as `deployments.apps`.
@@ -129,7 +129,7 @@ pub enum Error {
         /// The namespace.
         namespace: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
     },
     /// The namespace is being deleted.
     #[error("namespace `{namespace}` of {place} is being deleted: wait until it is gone, or choose another")]
@@ -137,7 +137,7 @@ pub enum Error {
         /// The namespace.
         namespace: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
     },
     /// What was asked for is not there.
     #[error("cannot {action}: it is not in {place}")]
@@ -145,7 +145,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
     },
     /// A Deployment of that name is there, and mlci has not made it (or its image is not named by a digest).
     #[error("cannot {action}: it is in {place}, but was not deployed by mlci; apply a workload first")]
@@ -153,7 +153,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
     },
     /// Others manage fields that would be changed. Nothing was.
     #[error("cannot {action}: {} in {place}; leave these fields to them, or have them given up", list(conflicts))]
@@ -161,7 +161,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// Which fields, and who.
         conflicts: Vec<FieldConflict>,
     },
@@ -171,7 +171,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// What the server said.
         message: String,
     },
@@ -181,7 +181,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// The HTTP status.
         status: u16,
         /// What the server said.
@@ -193,7 +193,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// Why.
         source: Cause,
     },
@@ -203,7 +203,7 @@ pub enum Error {
         /// What was tried.
         action: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
         /// The limit.
         after: Duration,
         /// The last error before the time was up.
@@ -229,7 +229,19 @@ pub enum Error {
         /// Its namespace.
         namespace: String,
         /// The cluster.
-        place: Place,
+        place: Arc<Place>,
+    },
+    /// A pod did not take a forwarded connection.
+    #[error("cannot connect to port {port} of pod `{pod}` in {place}: {message}")]
+    Forward {
+        /// The pod.
+        pod: String,
+        /// The port.
+        port: u16,
+        /// The cluster.
+        place: Arc<Place>,
+        /// What the kubelet said.
+        message: String,
     },
     /// No local port for a port-forward.
     #[error("cannot listen on a loopback address for a port-forward")]
@@ -247,15 +259,6 @@ impl Error {
             Self::Api { status, .. } => matches!(status, 429 | 500 | 502 | 503 | 504),
             _ => false,
         }
-    }
-}
-
-/// The kubeconfig for a message: a path, or where the tools look.
-pub(crate) fn kubeconfig_name(path: Option<&PathBuf>) -> String {
-    match (path, std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty())) {
-        (Some(path), _) => format!("`{}`", path.display()),
-        (None, Some(variable)) => format!("`{}` (from KUBECONFIG)", variable.display()),
-        (None, None) => "`~/.kube/config` (KUBECONFIG is not set)".to_owned(),
     }
 }
 

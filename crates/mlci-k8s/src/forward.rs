@@ -1,12 +1,14 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    time::Duration,
 };
 
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
+    time::sleep,
 };
 
 use crate::{
@@ -89,7 +91,10 @@ impl Cluster {
                 tokio::select! {
                     accepted = listener.accept() => {
                         // Out of file handles or the like: what is open goes on.
-                        let Ok((stream, _)) = accepted else { continue };
+                        let Ok((stream, _)) = accepted else {
+                            sleep(Duration::from_millis(50)).await;
+                            continue;
+                        };
                         let (cluster, namespace, target) = (cluster.clone(), namespace.clone(), target.clone());
                         let problem = Arc::clone(&problem);
                         connections.spawn(async move {
@@ -124,9 +129,7 @@ impl Cluster {
             None => None,
         };
         match said {
-            Some(message) => {
-                Err(Error::Api { action: action.to_string(), place: self.place.clone(), status: 502, message })
-            }
+            Some(message) => Err(Error::Forward { pod, port, place: self.place.clone(), message }),
             None => Ok(()),
         }
     }

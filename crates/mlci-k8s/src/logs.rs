@@ -22,6 +22,9 @@ pub struct PodLog {
     pub lines: Vec<String>,
 }
 
+/// So many of the newest warnings tell a story; the rest repeats it.
+const EVENTS: usize = 5;
+
 /// More than this of a log is not asked for, whatever the length of its lines.
 const LOG_BYTES: i64 = 1 << 20;
 
@@ -82,7 +85,9 @@ impl Cluster {
             last.or(event.event_time.as_ref().map(|time| time.0)).or(event.creation_timestamp().map(|time| time.0))
         };
         events.sort_by_key(time);
-        Ok(events.iter().map(describe).collect())
+        let mut texts: Vec<_> = events.iter().map(describe).collect();
+        texts.dedup();
+        Ok(texts.split_off(texts.len().saturating_sub(EVENTS)))
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Deployed {
     pub desired: u32,
     /// How many pods are ready, of whatever version.
     pub ready: u32,
-    /// The generation of the Deployment; it grows with every change of the specification.
+    /// The generation of the Deployment; it grows with every change of the specification or the annotations.
     pub generation: i64,
     /// Whether the controller has seen this generation and every pod is of the present version and available. What the
     /// pods run is proved by [`Cluster::rollout`].

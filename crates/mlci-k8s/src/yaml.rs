@@ -3,8 +3,10 @@ use serde_json::{Map, Value};
 /// One YAML document, with `---` before it.
 pub(crate) fn document(value: &Value) -> String {
     let sorted = sorted(value);
+    // An image's reference stays on the line of its key, where everyone looks for it.
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     // JSON is YAML too, so that there is always a text.
-    let text = serde_saphyr::to_string(&sorted).unwrap_or_else(|_| sorted.to_string());
+    let text = serde_saphyr::to_string_with_options(&sorted, options).unwrap_or_else(|_| sorted.to_string());
     format!("---\n{}\n", text.trim_end())
 }
 

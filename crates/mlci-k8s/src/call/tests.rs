@@ -135,7 +135,7 @@ async fn a_server_that_does_not_answer_is_given_up_at_the_limit() {
 #[test]
 fn certificates_are_told_from_lost_connections() {
     let explained = |text: &str| {
-        let place = Place { context: "c".to_owned(), server: "s".to_owned() };
+        let place = Arc::new(Place { context: "c".to_owned(), server: "s".to_owned() });
         explain_connection(text.into(), "get x".to_owned(), place)
     };
     for (text, words) in [

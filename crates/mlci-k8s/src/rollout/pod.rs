@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use mlci_core::Digest;
 
@@ -113,20 +115,22 @@ pub(crate) fn suspicions(pod: &Pod, patience: &Patience, pulls_failing: usize) -
         let (reason, needed) = match state {
             "ErrImagePull" if is_permanent(message) => {
                 // Seen twice: in two pods, or still there a moment later.
-                (Reason::ImagePull, if pulls_failing >= 2 { std::time::Duration::ZERO } else { patience.again })
+                (Reason::ImagePull, if pulls_failing >= 2 { Duration::ZERO } else { patience.again })
             }
             "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => {
-                (Reason::ImagePull, std::time::Duration::ZERO)
+                (Reason::ImagePull, Duration::ZERO)
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "PostStartHookError" => {
                 (Reason::Container, patience.again)
             }
             // The first restart comes without a pause and counts as bad luck.
             "CrashLoopBackOff" if status.restart_count >= 1 => {
-                match ended(status).and_then(|end| end.reason.as_deref()) {
-                    Some("OOMKilled") => (Reason::OutOfMemory, std::time::Duration::ZERO),
-                    _ => (Reason::CrashLoop, std::time::Duration::ZERO),
-                }
+                let reason = match ended(status).and_then(|end| end.reason.as_deref()) {
+                    Some("OOMKilled") => Reason::OutOfMemory,
+                    Some("StartError" | "ContainerCannotRun") => Reason::Container,
+                    _ => Reason::CrashLoop,
+                };
+                (reason, Duration::ZERO)
             }
             _ => continue,
         };
@@ -158,5 +162,11 @@ fn describe_end(status: &ContainerStatus, end: &ContainerStateTerminated) -> Str
         Some(signal) => format!("signal {signal}"),
         None => format!("exit code {}", end.exit_code),
     };
-    format!("it ended {} times, the last time with {code} ({reason})", status.restart_count.saturating_add(1))
+    let times = status.restart_count.saturating_add(1);
+    let text = format!("it ended {times} times, the last time with {code} ({reason})");
+    match end.message.as_deref() {
+        // A program that never ran wrote no log.
+        Some(message) if matches!(reason, "StartError" | "ContainerCannotRun") => format!("{text}: {}", message.trim()),
+        _ => text,
+    }
 }

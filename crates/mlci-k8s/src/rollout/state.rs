@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::error::Place;
 
@@ -102,7 +102,7 @@ pub struct Failure {
     /// Its namespace.
     pub namespace: String,
     /// The cluster.
-    pub place: Place,
+    pub place: Arc<Place>,
     /// The pod that shows it, if it is one pod's.
     pub pod: Option<String>,
     /// The container in the pod, if it is a container's.

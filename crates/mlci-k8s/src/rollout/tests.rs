@@ -80,13 +80,13 @@ fn running(name: &str, content: &str) -> Pod {
     pod(name, content, true, json!({ "restartCount": 0, "state": { "running": {} } }))
 }
 
-fn waiting(name: &str, content: &str, reason: &str, message: &str, restarts: i32, last: Value) -> Pod {
+fn waiting(name: &str, content: &str, reason: &str, message: &str, restarts: i32, last: &Value) -> Pod {
     let state = json!({ "waiting": { "reason": reason, "message": message } });
     pod(name, content, false, json!({ "restartCount": restarts, "state": state, "lastState": last }))
 }
 
 fn starting(name: &str, content: &str) -> Pod {
-    waiting(name, content, "ContainerCreating", "", 0, json!({}))
+    waiting(name, content, "ContainerCreating", "", 0, &json!({}))
 }
 
 fn going(mut pod: Pod) -> Pod {
@@ -129,7 +129,7 @@ const NOT_FOUND: &str = "failed to resolve reference: registry.example.com/wine:
 
 #[test]
 fn an_image_that_is_not_there_is_final_when_seen_twice() {
-    let missing = |name: &str| waiting(name, "new", "ErrImagePull", NOT_FOUND, 0, json!({}));
+    let missing = |name: &str| waiting(name, "new", "ErrImagePull", NOT_FOUND, 0, &json!({}));
     let pull = Some(Reason::ImagePull);
     check(&[
         (0, under_way(vec![missing("a")]), None),
@@ -146,7 +146,7 @@ fn an_image_that_is_not_there_is_final_when_seen_twice() {
 #[test]
 fn a_registry_that_does_not_answer_may_come_back_until_the_kubelet_backs_off() {
     let away =
-        |reason: &str| under_way(vec![waiting("a", "new", reason, "dial tcp: connection refused", 0, json!({}))]);
+        |reason: &str| under_way(vec![waiting("a", "new", reason, "dial tcp: connection refused", 0, &json!({}))]);
     check(&[
         (0, away("ErrImagePull"), None),
         (9, away("ErrImagePull"), None),
@@ -161,28 +161,30 @@ fn one_early_restart_is_no_failure_and_two_ends_in_a_row_are() {
     let again =
         pod("a", "new", false, json!({ "restartCount": 1, "state": { "running": {} }, "lastState": ended("Error") }));
     // A kubelet that waits before the first restart.
-    let first_wait = waiting("a", "new", "CrashLoopBackOff", "back-off", 0, ended("Error"));
+    let first_wait = waiting("a", "new", "CrashLoopBackOff", "back-off", 0, &ended("Error"));
     check(&[
         (0, under_way(vec![once]), None),
         (1, under_way(vec![first_wait]), None),
         (20, under_way(vec![again]), None),
     ]);
-    for (word, reason) in [("Error", Reason::CrashLoop), ("OOMKilled", Reason::OutOfMemory)] {
-        let twice = waiting("a", "new", "CrashLoopBackOff", "back-off 10s", 1, ended(word));
+    for (word, reason) in
+        [("Error", Reason::CrashLoop), ("OOMKilled", Reason::OutOfMemory), ("StartError", Reason::Container)]
+    {
+        let twice = waiting("a", "new", "CrashLoopBackOff", "back-off 10s", 1, &ended(word));
         check(&[(0, under_way(vec![twice]), Some(reason))]);
     }
 }
 
 #[test]
 fn a_crash_loop_of_the_version_before_is_none_of_ours() {
-    let old = waiting("old-3", "old", "CrashLoopBackOff", "back-off", 7, json!({}));
-    let leaving = going(waiting("a", "new", "ImagePullBackOff", "", 0, json!({})));
+    let old = waiting("old-3", "old", "CrashLoopBackOff", "back-off", 7, &json!({}));
+    let leaving = going(waiting("a", "new", "ImagePullBackOff", "", 0, &json!({})));
     check(&[(0, under_way(vec![old, leaving, starting("b", "new")]), None)]);
 }
 
 #[test]
 fn a_missing_secret_may_come_late() {
-    let world = |reason: &str| under_way(vec![waiting("a", "new", reason, "secret \"x\" not found", 0, json!({}))]);
+    let world = |reason: &str| under_way(vec![waiting("a", "new", reason, "secret \"x\" not found", 0, &json!({}))]);
     let word = "CreateContainerConfigError";
     check(&[(0, world(word), None), (2, world("ContainerCreating"), None)]);
     check(&[(0, world(word), None), (3, world(word), Some(Reason::Container))]);
@@ -268,7 +270,7 @@ fn done_takes_everything() {
         world(deployment("new", 2, 2, [2, 2, 2]), vec![replica_set("old", None), replica_set("new", None)], pods)
     };
     assert!(matches!(machine().step(&done(), Duration::ZERO), State::Done(_)));
-    let changes: [(&str, fn(&mut World)); 9] = [
+    let changes: [(&str, Event); 9] = [
         ("the generation applied", |it| it.deployment = Some(deployment("old", 1, 1, [2, 2, 2]))),
         ("the generation observed", |it| it.deployment = Some(deployment("new", 2, 1, [2, 2, 2]))),
         ("all pods updated", |it| it.deployment = Some(deployment("new", 2, 2, [2, 1, 2]))),
@@ -277,7 +279,7 @@ fn done_takes_everything() {
         ("the new ReplicaSet", |it| it.replica_sets.truncate(1)),
         ("every pod", |it| drop(it.pods.remove(0))),
         ("every pod ready", |it| {
-            it.pods[0] = pod("a", "new", false, json!({ "restartCount": 0, "state": { "running": {} } }))
+            it.pods[0] = pod("a", "new", false, json!({ "restartCount": 0, "state": { "running": {} } }));
         }),
         ("every old pod on its way out", |it| it.pods[2] = running("old-1", "old")),
     ];
@@ -363,22 +365,22 @@ fn a_rollback_does_not_fail_by_what_it_leaves_behind_in_any_order() {
     let deployments: &[Event] = &[
         |it| {
             it.deployment =
-                Some(with_condition(deployment("new", 2, 1, [3, 1, 2]), "Progressing", "ProgressDeadlineExceeded"))
+                Some(with_condition(deployment("new", 2, 1, [3, 1, 2]), "Progressing", "ProgressDeadlineExceeded"));
         },
         |it| {
             it.deployment =
-                Some(with_condition(deployment("new", 2, 2, [3, 2, 2]), "Progressing", "ProgressDeadlineExceeded"))
+                Some(with_condition(deployment("new", 2, 2, [3, 2, 2]), "Progressing", "ProgressDeadlineExceeded"));
         },
         |it| it.deployment = Some(deployment("new", 2, 2, [2, 2, 2])),
     ];
     let bad: &[Event] = &[
-        |it| put(it, waiting("bad-1", "bad", "ImagePullBackOff", NOT_FOUND, 0, json!({}))),
-        |it| put(it, going(waiting("bad-1", "bad", "ImagePullBackOff", NOT_FOUND, 0, json!({})))),
+        |it| put(it, waiting("bad-1", "bad", "ImagePullBackOff", NOT_FOUND, 0, &json!({}))),
+        |it| put(it, going(waiting("bad-1", "bad", "ImagePullBackOff", NOT_FOUND, 0, &json!({})))),
         |it| gone(it, "bad-1"),
     ];
     let good: &[Event] = &[|it| put(it, starting("b", "new")), |it| put(it, running("b", "new"))];
     interleavings(&mut [deployments, bad, good], &mut Vec::new(), &mut |events| {
-        let pods = vec![running("a", "new"), waiting("bad-1", "bad", "ErrImagePull", NOT_FOUND, 0, json!({}))];
+        let pods = vec![running("a", "new"), waiting("bad-1", "bad", "ErrImagePull", NOT_FOUND, 0, &json!({}))];
         let sets = vec![replica_set("new", None), replica_set("bad", Some("exceeded quota"))];
         let mut world = world(deployment("bad", 1, 1, [3, 1, 2]), sets, pods);
         let mut machine = machine();
