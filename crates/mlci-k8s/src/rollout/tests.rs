@@ -1,5 +1,7 @@
 //! The state machine against tables of worlds, without a cluster. The worlds' states are those that a cluster shows.
 
+mod orders;
+
 use std::time::Duration;
 
 use k8s_openapi::api::{
@@ -270,7 +272,8 @@ fn done_takes_everything() {
         world(deployment("new", 2, 2, [2, 2, 2]), vec![replica_set("old", None), replica_set("new", None)], pods)
     };
     assert!(matches!(machine().step(&done(), Duration::ZERO), State::Done(_)));
-    let changes: [(&str, Event); 9] = [
+    type Change = fn(&mut World);
+    let changes: [(&str, Change); 9] = [
         ("the generation applied", |it| it.deployment = Some(deployment("old", 1, 1, [2, 2, 2]))),
         ("the generation observed", |it| it.deployment = Some(deployment("new", 2, 1, [2, 2, 2]))),
         ("all pods updated", |it| it.deployment = Some(deployment("new", 2, 2, [2, 1, 2]))),
@@ -296,100 +299,4 @@ fn no_pods_are_done_when_none_are_wanted() {
     none.spec.as_mut().unwrap().replicas = Some(0);
     let state = machine().step(&world(none, vec![replica_set("new", None)], vec![]), Duration::ZERO);
     assert!(matches!(state, State::Done(_)));
-}
-
-type Event = fn(&mut World);
-
-/// Every way to interleave the events of several objects, each object's own in order.
-fn interleavings(queues: &mut [&[Event]], path: &mut Vec<Event>, visit: &mut impl FnMut(&[Event])) {
-    if queues.iter().all(|queue| queue.is_empty()) {
-        visit(path);
-    }
-    for index in 0..queues.len() {
-        let Some((first, rest)) = queues[index].split_first() else { continue };
-        let before = std::mem::replace(&mut queues[index], rest);
-        path.push(*first);
-        interleavings(queues, path, visit);
-        path.pop();
-        queues[index] = before;
-    }
-}
-
-fn put(world: &mut World, pod: Pod) {
-    world.pods.retain(|it| it.metadata.name != pod.metadata.name);
-    world.pods.push(pod);
-}
-
-fn gone(world: &mut World, name: &str) {
-    world.pods.retain(|it| it.metadata.name.as_deref() != Some(name));
-}
-
-#[test]
-fn a_rollout_is_done_at_the_last_event_in_every_order() {
-    let deployments: &[Event] = &[
-        |it| it.deployment = Some(deployment("new", 2, 1, [2, 2, 2])),
-        |it| it.deployment = Some(deployment("new", 2, 2, [3, 1, 2])),
-        |it| it.deployment = Some(deployment("new", 2, 2, [2, 2, 2])),
-    ];
-    let sets: &[Event] = &[|it| it.replica_sets.push(replica_set("new", None))];
-    let first: &[Event] = &[|it| put(it, starting("a", "new")), |it| put(it, running("a", "new"))];
-    let second: &[Event] = &[|it| put(it, running("b", "new"))];
-    let old: &[Event] = &[|it| put(it, going(running("old-1", "old"))), |it| gone(it, "old-1")];
-    let mut orders = 0;
-    interleavings(&mut [deployments, sets, first, second, old], &mut Vec::new(), &mut |events| {
-        let mut world =
-            world(deployment("old", 1, 1, [1, 1, 1]), vec![replica_set("old", None)], vec![running("old-1", "old")]);
-        let mut machine = machine();
-        let mut done_at = None;
-        for (number, event) in events.iter().enumerate() {
-            event(&mut world);
-            match machine.step(&world, Duration::from_secs(number as u64)) {
-                State::Progress(_) => assert_eq!(done_at, None),
-                State::Done(_) => done_at = done_at.or(Some(number)),
-                State::Failed(finding) => panic!("{finding:?}"),
-            }
-        }
-        // Only the going of a pod that is on its way out anyway may come after it.
-        let last = events.len() - 1;
-        assert!(done_at == Some(last) || (done_at.is_some() && world.pods.len() == 2), "{done_at:?}");
-        orders += 1;
-    });
-    // 9! / (3! · 1! · 2! · 1! · 2!)
-    assert_eq!(orders, 15120);
-}
-
-/// Back from `bad`, whose pods fail, to `new`, whose ReplicaSet and one pod are still there. While the events come in,
-/// revision and observed generation belong to different versions, and failures of the bad version are still about.
-#[test]
-fn a_rollback_does_not_fail_by_what_it_leaves_behind_in_any_order() {
-    let deployments: &[Event] = &[
-        |it| {
-            it.deployment =
-                Some(with_condition(deployment("new", 2, 1, [3, 1, 2]), "Progressing", "ProgressDeadlineExceeded"));
-        },
-        |it| {
-            it.deployment =
-                Some(with_condition(deployment("new", 2, 2, [3, 2, 2]), "Progressing", "ProgressDeadlineExceeded"));
-        },
-        |it| it.deployment = Some(deployment("new", 2, 2, [2, 2, 2])),
-    ];
-    let bad: &[Event] = &[
-        |it| put(it, waiting("bad-1", "bad", "ImagePullBackOff", NOT_FOUND, 0, &json!({}))),
-        |it| put(it, going(waiting("bad-1", "bad", "ImagePullBackOff", NOT_FOUND, 0, &json!({})))),
-        |it| gone(it, "bad-1"),
-    ];
-    let good: &[Event] = &[|it| put(it, starting("b", "new")), |it| put(it, running("b", "new"))];
-    interleavings(&mut [deployments, bad, good], &mut Vec::new(), &mut |events| {
-        let pods = vec![running("a", "new"), waiting("bad-1", "bad", "ErrImagePull", NOT_FOUND, 0, &json!({}))];
-        let sets = vec![replica_set("new", None), replica_set("bad", Some("exceeded quota"))];
-        let mut world = world(deployment("bad", 1, 1, [3, 1, 2]), sets, pods);
-        let mut machine = machine();
-        let mut state = None;
-        for (number, event) in events.iter().enumerate() {
-            event(&mut world);
-            state = Some(machine.step(&world, Duration::from_secs(number as u64)));
-            assert!(!matches!(state, Some(State::Failed(_))), "{state:?}");
-        }
-        assert!(matches!(state, Some(State::Done(_))));
-    });
 }

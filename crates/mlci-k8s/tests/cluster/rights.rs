@@ -121,13 +121,12 @@ async fn the_role_is_enough_and_what_is_missing_is_named() {
 
         // Without one rule after the other: each is needed, and the error says which right is missing.
         let rules = full["rules"].as_array().unwrap();
-        for left_out in 0..rules.len() {
+        for (left_out, rule) in rules.iter().enumerate() {
             let name = format!("without-{left_out}");
             let mut less = full.clone();
             less["metadata"]["name"] = json!(name);
             less["rules"].as_array_mut().unwrap().remove(left_out);
             let (_folder, cluster) = limited(&lab, &name, less).await;
-            let rule = &rules[left_out];
             let error = everything(&cluster, &workload).await;
             let Err(Error::Forbidden { verb, resource, namespace, .. }) = &error else { panic!("{rule}: {error:?}") };
             assert_eq!(namespace.as_deref(), Some(lab.namespace.as_str()));
