@@ -252,6 +252,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether this will not pass by itself: who is asking is not known or has not the right, or the server is not
+    /// the one that was meant.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Credentials { .. } | Self::Certificate { .. }
+        )
+    }
+
     /// Whether the same call may well work a moment later.
     pub(crate) const fn is_transient(&self) -> bool {
         match self {

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     apply::Applied,
     cluster::Cluster,
-    error::{Error, Result},
+    error::{Error, Result, chain},
     rollout::{
         machine::{Expected, Machine, Patience, World},
         watch::{Change, Watched},
@@ -54,6 +54,9 @@ pub struct RolledOut {
 /// What asking for the log and the events of a failure may take: the failure itself is known already.
 const ENRICH: Duration = Duration::from_secs(2);
 
+/// A watch that was allowed before has to be refused for this long.
+const REFUSED: Duration = Duration::from_secs(10);
+
 /// A refusal is final when it is still there after this time.
 const AGAIN: Duration = Duration::from_secs(3);
 
@@ -90,18 +93,26 @@ impl Cluster {
         let mut watched = Watched::new(self, applied);
         let deadline = start + options.timeout;
         let mut shown = None;
-        let mut last_error = None;
+        let (mut refused, mut last_error) = (None, None);
         loop {
             let wake = machine.next().map_or(deadline, |next| deadline.min(start + next));
             let late = tokio::select! {
                 change = watched.next() => {
                     match change {
-                        Change::World => {}
-                        Change::Error(error) if error.is_transient() => {
-                            last_error = Some(error.to_string());
+                        Change::World => refused = None,
+                        Change::Error(error) => {
+                            // An API server that has just started refuses for a moment what it allowed before.
+                            let since = *refused.get_or_insert_with(Instant::now);
+                            let known = watched.world().is_some() && since.elapsed() < REFUSED;
+                            if error.is_refusal() && !known {
+                                return Err(error);
+                            }
+                            if !error.is_refusal() {
+                                refused = None;
+                            }
+                            last_error = Some(chain(&error));
                             continue;
                         }
-                        Change::Error(error) => return Err(error),
                     }
                     false
                 }
@@ -119,7 +130,7 @@ impl Cluster {
             let finding = match machine.step(world, start.elapsed()) {
                 State::Done(progress) => return Ok(RolledOut { progress, after: start.elapsed() }),
                 State::Failed(finding) => finding,
-                State::Progress(state) if late => timed_out(world, &state, options.timeout),
+                State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
                 State::Progress(state) => {
                     if shown.as_ref() != Some(&state) {
                         progress(&state);
@@ -166,7 +177,8 @@ impl Cluster {
     }
 }
 
-fn timed_out(world: &World, state: &Progress, after: Duration) -> Finding {
+fn timed_out(world: &World, state: &Progress, after: Duration, error: Option<&str>) -> Finding {
     let pods: Vec<_> = world.pods.iter().filter(|pod| state.pods.iter().any(|it| it.name == pod.name_any())).collect();
-    machine::worst(&pods, Reason::Deadline, "TimedOut", &format!("after {after:?}: {state}"))
+    let error = error.map(|error| format!(" (the watch was lost last by: {error})")).unwrap_or_default();
+    machine::worst(&pods, Reason::Deadline, "TimedOut", &format!("after {after:?}: {state}{error}"))
 }

@@ -1,5 +1,6 @@
 //! The state machine against tables of worlds, without a cluster. The worlds' states are those that a cluster shows.
 
+mod faults;
 mod orders;
 
 use std::time::Duration;
