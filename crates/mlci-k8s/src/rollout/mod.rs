@@ -101,16 +101,16 @@ impl Cluster {
                     match change {
                         Change::World => refused = None,
                         Change::Error(error) => {
-                            // An API server that has just started refuses for a moment what it allowed before.
-                            let since = *refused.get_or_insert_with(Instant::now);
-                            let known = watched.world().is_some() && since.elapsed() < REFUSED;
-                            if error.is_refusal() && !known {
-                                return Err(error);
-                            }
+                            last_error = Some(chain(&error));
                             if !error.is_refusal() {
                                 refused = None;
+                                continue;
                             }
-                            last_error = Some(chain(&error));
+                            // An API server that has just started refuses for a moment what it allowed before.
+                            let since = *refused.get_or_insert_with(Instant::now);
+                            if watched.world().is_none() || since.elapsed() >= REFUSED {
+                                return Err(error);
+                            }
                             continue;
                         }
                     }

@@ -15,11 +15,13 @@ use kube::{Client, client::Body};
 use super::*;
 use crate::{Applied, Cluster, Error, ImageReference, Place, RolloutOptions};
 
-/// What the first watch of each kind gets; the ones after it get the world in which the rollout is done.
+/// What the first lists and watches of each kind get; the ones after them get the world in which the rollout is done.
 #[derive(Clone)]
 struct Fault {
     status: u16,
     body: String,
+    lists: u32,
+    watches: u32,
 }
 
 fn failure(code: u16, message: &str) -> Value {
@@ -46,7 +48,7 @@ fn objects(kind: &str) -> Vec<(Value, Value)> {
     pairs.into_iter().map(|[first, last]| (object(first), object(last))).collect()
 }
 
-fn answer(fault: &Fault, request: &Request<Body>, watches: &Mutex<BTreeMap<String, u32>>) -> (u16, String, bool) {
+fn answer(fault: &Fault, request: &Request<Body>, counts: &Mutex<BTreeMap<String, u32>>) -> (u16, String, bool) {
     let path = request.uri().path();
     let kind = path.rsplit('/').next().unwrap_or_default().to_owned();
     if path == "/version" {
@@ -55,14 +57,20 @@ fn answer(fault: &Fault, request: &Request<Body>, watches: &Mutex<BTreeMap<Strin
         empty.iter().for_each(|key| version[key] = json!(""));
         return (200, version.to_string(), true);
     }
+    let mut counts = counts.lock().unwrap();
+    let mut number = |what: &str| {
+        let count = counts.entry(format!("{what} {kind}")).or_insert(0);
+        *count += 1;
+        *count
+    };
     if !request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+        if number("list") <= fault.lists {
+            return (fault.status, fault.body.clone(), true);
+        }
         let items: Vec<_> = objects(&kind).into_iter().map(|(first, _)| first).collect();
         return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
     }
-    let mut watches = watches.lock().unwrap();
-    let number = watches.entry(kind.clone()).or_default();
-    *number += 1;
-    if *number == 1 {
+    if number("watch") <= fault.watches {
         return (fault.status, fault.body.clone(), true);
     }
     let lines =
@@ -72,9 +80,9 @@ fn answer(fault: &Fault, request: &Request<Body>, watches: &Mutex<BTreeMap<Strin
 }
 
 async fn rolled_out(fault: Fault) -> Result<crate::RolledOut, Error> {
-    let watches = Arc::new(Mutex::new(BTreeMap::new()));
+    let counts = Arc::new(Mutex::new(BTreeMap::new()));
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (status, body, ends) = answer(&fault, &request, &watches);
+        let (status, body, ends) = answer(&fault, &request, &counts);
         let frame = stream::once(async { Ok::<_, Infallible>(Frame::data(body.into())) });
         let frames = if ends { frame.boxed() } else { frame.chain(stream::pending()).boxed() };
         let response = Response::builder().status(status).body(StreamBody::new(frames)).unwrap();
@@ -106,7 +114,23 @@ async fn a_lost_watch_is_taken_up_again() {
         ("a refusal of a server that has just started", 403, failure(403, "u cannot watch").to_string()),
     ];
     for (name, status, body) in faults {
-        let done = rolled_out(Fault { status, body }).await;
+        let done = rolled_out(Fault { status, body, lists: 0, watches: 1 }).await;
         assert_eq!(done.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2), "{name}");
+    }
+}
+
+/// With pauses of 0.8 s, 1.6 s, 3.2 s, … between the tries, the sixth comes after more than 10 s.
+#[tokio::test(start_paused = true)]
+async fn an_error_may_last_and_a_refusal_may_not() {
+    let fault =
+        |code: u16| Fault { status: code, body: failure(code, "u cannot watch").to_string(), lists: 0, watches: 6 };
+    assert_eq!(rolled_out(fault(500)).await.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2));
+    let unlisted = |code: u16| Fault { lists: 2, watches: 0, ..fault(code) };
+    assert!(rolled_out(unlisted(500)).await.is_ok());
+    // Who was never allowed is told at once.
+    assert!(rolled_out(unlisted(403)).await.is_err_and(|error| error.is_refusal()));
+    for code in [401, 403] {
+        let error = rolled_out(fault(code)).await.unwrap_err();
+        assert!(error.is_refusal(), "{error}");
     }
 }
