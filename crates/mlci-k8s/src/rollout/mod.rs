@@ -69,7 +69,9 @@ impl Cluster {
     /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
     /// is no failure. A lost watch is taken up again, also after 410 Gone.
     ///
-    /// Nothing is changed: after a failure the old pods still serve, and a new [`Cluster::apply`] may follow.
+    /// Nothing is changed: after a failure the old pods still serve, and a new [`Cluster::apply`] may follow. When the
+    /// cause lay outside the workload and is mended, such as an image that was not pushed, [`Cluster::restart`] begins
+    /// with new pods; to apply the same again would leave the failed ones, and they fail at once.
     ///
     /// # Errors
     /// [`Error::Rollout`] with the pod, the reason, the last log lines and events; [`Error::Forbidden`] and the like

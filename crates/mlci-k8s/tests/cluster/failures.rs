@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use mlci_core::Digest;
 use mlci_k8s::{
-    ImageReference, Reason,
+    ApplyOptions, Error, ImageReference, Reason,
     kube::{
         Api,
         api::{Patch, PatchParams},
@@ -57,6 +57,10 @@ async fn a_crash_loop_fails_with_its_last_words_and_one_restart_does_not() {
         );
         assert!(failure.message.contains("exit code 7"), "{failure}");
         assert!(failure.to_string().ends_with("\n  log: the model cannot be loaded"), "{failure}");
+
+        workload.args = vec!["hog".to_owned()];
+        let failure = lab.failure(&workload, &options).await;
+        assert_eq!(failure.reason, Reason::OutOfMemory, "{failure}");
     })
     .await;
 }
@@ -100,6 +104,26 @@ async fn no_node_no_quota_no_readiness() {
         let failure = lab.failure(&more, &options).await;
         assert_eq!((failure.reason, failure.pod.as_deref()), (Reason::Quota, None));
         assert!(failure.message.contains("exceeded quota: small"), "{failure}");
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+async fn of_two_deployments_at_once_the_later_wins_and_the_earlier_is_told() {
+    in_namespace("twice", |lab| async move {
+        let (first, second) = (lab.workload(image::push("v1")), lab.workload(image::push("v2")));
+        let earlier = lab.cluster.apply(&first, &ApplyOptions::default()).await.unwrap();
+        let later = lab.cluster.apply(&second, &ApplyOptions::default()).await.unwrap();
+        let options = options();
+        let (lost, won) = tokio::join!(
+            lab.cluster.rollout(&earlier, &options, |_| {}),
+            lab.cluster.rollout(&later, &options, |_| {})
+        );
+        let Err(Error::Rollout(failure)) = lost else { panic!("{lost:?}") };
+        assert_eq!(failure.reason, Reason::Superseded, "{failure}");
+        won.unwrap();
+        assert_eq!(lab.version(&second).await, "v2");
     })
     .await;
 }

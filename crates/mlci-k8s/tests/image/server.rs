@@ -1,7 +1,8 @@
 //! The server in the tests' images: answers every request with its version, its host and what it was sent.
 //! Compiled by the tests themselves, statically and with nothing but the standard library.
 //!
-//! `exit` ends at once, `exit-once` only the first time in a pod; both write why to standard error.
+//! `exit` ends at once, `exit-once` only the first time in a pod; both write why to standard error. `hog` takes memory
+//! until there is no more.
 
 use std::{
     env, fs,
@@ -20,6 +21,12 @@ fn main() {
         }
         eprintln!("the model cannot be loaded");
         process::exit(7);
+    }
+    if mode == "hog" {
+        let mut memory = Vec::new();
+        loop {
+            memory.push(vec![1_u8; 1 << 20]);
+        }
     }
     let listener = TcpListener::bind(("0.0.0.0", 8080)).expect("port 8080 is free");
     println!("listening");
