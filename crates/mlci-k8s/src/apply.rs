@@ -29,6 +29,7 @@ pub struct ApplyOptions {
 
 /// A workload as the API server has taken it: what [`Cluster::rollout`] waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Applied {
     /// Its namespace.
     pub namespace: Namespace,

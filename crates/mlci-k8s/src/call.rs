@@ -5,7 +5,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     cluster::Cluster,
-    error::{Error, FieldConflict, Place, Result, chain},
+    error::{Error, Result, chain},
+    place::{FieldConflict, Place},
 };
 
 /// What is asked of the API server, in its own terms (Kubernetes documentation, "Authorization", request attributes).

@@ -7,11 +7,13 @@ use kube::{
 
 use crate::{
     call::Action,
-    error::{Error, Place, Result},
+    error::{Error, Result},
+    place::Place,
 };
 
 /// Which cluster to connect to.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ClusterOptions {
     /// The kubeconfig. None: the files in the variable `KUBECONFIG`, else `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
@@ -71,8 +73,7 @@ impl Cluster {
         config.connect_timeout = Some(options.timeout);
         // Tries are made here, with the cluster's time limit and for idempotent calls only.
         config.default_retry = false;
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let place = Place { context: options.context.clone(), server };
+        let place = Place { context: options.context.clone(), server: address(&config.cluster_url) };
         let client = Client::try_from(config)
             .map_err(|error| Error::Credentials { place: Arc::new(place.clone()), source: Box::new(error) })?;
         Self::with_client(client, place, options.timeout).await
@@ -102,6 +103,13 @@ impl Cluster {
     pub fn version(&self) -> &str {
         &self.version
     }
+}
+
+/// The address for a message: without a user and password, if someone has put them there.
+fn address(url: &http::Uri) -> String {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{}://{host}{}", url.scheme_str().unwrap_or("https"), url.path().trim_end_matches('/'))
 }
 
 /// The kubeconfig for a message: a path, or where the tools look.

@@ -44,6 +44,7 @@ mod kind;
 mod logs;
 mod name;
 mod operate;
+mod place;
 mod quantity;
 mod record;
 mod render;
@@ -62,11 +63,12 @@ pub use kube;
 pub use crate::{
     apply::{Applied, ApplyOptions, FIELD_MANAGER},
     cluster::{Cluster, ClusterOptions},
-    error::{Error, FieldConflict, Place, Result},
+    error::{Error, Result},
     forward::Forward,
     image::{ImageReference, ImageReferenceError},
     logs::PodLog,
     name::{Name, NameError, Namespace},
+    place::{FieldConflict, Place},
     quantity::Quantity,
     record::Deployed,
     role::role,

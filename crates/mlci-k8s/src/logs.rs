@@ -15,6 +15,7 @@ use crate::{
 
 /// The last lines that one pod's server wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PodLog {
     /// The pod.
     pub pod: String,

@@ -16,6 +16,7 @@ use crate::{
 
 /// What is deployed, as the Deployment itself says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deployed {
     /// The image that the pods are to run, as it is written there.
     pub image: String,

@@ -61,6 +61,7 @@ pub struct Workload {
 
 /// The HTTP paths that the kubelet asks; an answer from 200 to 399 is a yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Probes {
     /// A server that says no here is restarted. `/livez`.
     pub live: String,
@@ -72,6 +73,7 @@ pub struct Probes {
 
 /// What a pod asks for and may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Resources {
     /// The processor time that is kept free for it. `100m`.
     pub cpu: Quantity,

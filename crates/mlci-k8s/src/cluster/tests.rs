@@ -62,9 +62,11 @@ async fn a_server_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     // A port that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let options = kubeconfig(folder.path(), &format!("https://{address}"), &json!({}));
+    let options = kubeconfig(folder.path(), &format!("https://u:secret@{address}/behind/"), &json!({}));
     let error = refused(&options, &["context `a`", &address.to_string(), "not reachable", "refused"]).await;
-    assert!(matches!(error, Error::Unreachable { .. }));
+    assert!(!chain(&error).contains("secret"), "{error}");
+    let Error::Unreachable { place, .. } = error else { panic!("{error}") };
+    assert_eq!(place.server, format!("https://{address}/behind"));
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ impl Default for RolloutOptions {
 
 /// A rollout that is done: every pod runs the expected image and is ready, and none of an earlier version serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RolledOut {
     /// The pods as they were at the end.
     pub progress: Progress,

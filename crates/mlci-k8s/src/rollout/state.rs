@@ -1,9 +1,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::error::Place;
+use crate::place::Place;
 
 /// How far a rollout is, for a line or a table on a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// How many pods there are to be.
     pub desired: u32,
@@ -32,6 +33,7 @@ impl fmt::Display for Progress {
 
 /// One pod of the new version.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PodState {
     /// Its name.
     pub name: String,
@@ -94,6 +96,7 @@ impl Reason {
 
 /// A rollout that cannot succeed, with what the cluster shows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The kind of failure.
     pub reason: Reason,
