@@ -1,0 +1,139 @@
+use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    apply::{Applied, ApplyOptions, FIELD_MANAGER, is_ours},
+    call::Action,
+    cluster::Cluster,
+    error::{Error, Result},
+    image::ImageReference,
+    kind::{DEPLOYMENT, DISRUPTION_BUDGET, SERVICE, SERVICE_ACCOUNT},
+    name::{Name, Namespace},
+    place::FieldConflict,
+    record::server_image,
+    rollout::{Progress, RolledOut, RolloutOptions},
+    workload::Workload,
+};
+
+/// As `kubectl rollout restart` sets it, so that either sees the other's restarts.
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+impl Cluster {
+    /// Replaces every pod by a new one of the same version, as `kubectl rollout restart` does; [`Cluster::rollout`]
+    /// waits for it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotOurs`] for a Deployment that mlci has not made; the errors of every call.
+    pub async fn restart(&self, namespace: &Namespace, name: &Name) -> Result<Applied> {
+        let deployment = self.our_deployment("restart", namespace, name).await?;
+        let patch = json!({
+            "spec": { "template": { "metadata": { "annotations": { RESTARTED: Timestamp::now().to_string() } } } },
+        });
+        self.patch_deployment(namespace, name, &deployment, &patch).await
+    }
+
+    /// Changes the number of pods; [`Cluster::rollout`] waits for it. The next [`Cluster::apply`] sets its own number.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when someone else, such as an autoscaler, manages the number; [`Error::NotFound`];
+    /// [`Error::NotOurs`]; the errors of every call.
+    pub async fn scale(&self, namespace: &Namespace, name: &Name, replicas: u32) -> Result<Applied> {
+        let deployment = self.our_deployment("scale", namespace, name).await?;
+        // A patch takes a field without asking, so that the question is asked here.
+        let conflicts = replica_managers(&deployment);
+        if !conflicts.is_empty() {
+            let action = Action::new("scale", DEPLOYMENT.resource, namespace.as_str(), name.as_str()).to_string();
+            return Err(Error::Conflict { action, place: self.place.clone(), conflicts });
+        }
+        let patch = json!({ "spec": { "replicas": replicas } });
+        self.patch_deployment(namespace, name, &deployment, &patch).await
+    }
+
+    /// Applies an earlier workload again and waits until every pod runs its digest. It does not matter what runs now,
+    /// whether that is broken, or whether another rollout is under way.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::apply`] and [`Cluster::rollout`].
+    pub async fn rollback(
+        &self,
+        to: &Workload,
+        options: &RolloutOptions,
+        progress: impl FnMut(&Progress),
+    ) -> Result<RolledOut> {
+        let applied = self.apply(to, &ApplyOptions::default()).await?;
+        self.rollout(&applied, options, progress).await
+    }
+
+    /// Deletes the objects of a workload that mlci has made, and returns their kinds. Objects of the same name that
+    /// someone else made stay. The pods end in the background, each after its drain time.
+    ///
+    /// # Errors
+    /// The errors of every call; what was deleted before stays deleted, and the call may be made again.
+    pub async fn delete(&self, namespace: &Namespace, name: &Name) -> Result<Vec<&'static str>> {
+        let mut deleted = Vec::new();
+        for kind in [&DEPLOYMENT, &DISRUPTION_BUDGET, &SERVICE, &SERVICE_ACCOUNT] {
+            if self.delete_object(kind, namespace, name).await? {
+                deleted.push(kind.kind);
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn our_deployment(&self, verb: &'static str, namespace: &Namespace, name: &Name) -> Result<Deployment> {
+        let api = self.deployments(namespace);
+        let action = Action::new("get", DEPLOYMENT.resource, namespace.as_str(), name.as_str());
+        let deployment = self.call(&action, || api.get(name.as_str())).await?;
+        if is_ours(deployment.labels()) {
+            return Ok(deployment);
+        }
+        Err(self.not_ours(verb, namespace, name))
+    }
+
+    fn not_ours(&self, verb: &'static str, namespace: &Namespace, name: &Name) -> Error {
+        let action = Action { verb, ..Action::new("", DEPLOYMENT.resource, namespace.as_str(), name.as_str()) };
+        Error::NotOurs { action: action.to_string(), place: self.place.clone() }
+    }
+
+    async fn patch_deployment(
+        &self,
+        namespace: &Namespace,
+        name: &Name,
+        before: &Deployment,
+        patch: &Value,
+    ) -> Result<Applied> {
+        let api = self.deployments(namespace);
+        let action = Action::new("patch", DEPLOYMENT.resource, namespace.as_str(), name.as_str());
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        // The patch is for the Deployment that was looked at, and no later one of its name.
+        let mut patch = patch.clone();
+        patch["metadata"] = json!({ "uid": before.uid() });
+        let patch = Patch::Merge(patch);
+        let deployment = self.call(&action, || api.patch(name.as_str(), &params, &patch)).await?;
+        let image: Option<ImageReference> = server_image(&deployment).and_then(|image| image.parse().ok());
+        Ok(Applied {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            image: image.ok_or_else(|| self.not_ours("patch", namespace, name))?,
+            uid: deployment.metadata.uid.unwrap_or_default(),
+            generation: deployment.metadata.generation.unwrap_or_default(),
+        })
+    }
+}
+
+/// Who else manages the number of pods.
+fn replica_managers(deployment: &Deployment) -> Vec<FieldConflict> {
+    let others = deployment.managed_fields().iter().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
+    let managers = others.filter(|entry| {
+        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
+    });
+    managers
+        .map(|entry| FieldConflict {
+            manager: entry.manager.clone().unwrap_or_default(),
+            field: ".spec.replicas".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    apply::Applied,
+    cluster::Cluster,
+    error::{Error, Result, chain},
+    rollout::{
+        machine::{Expected, Machine, Patience, World},
+        watch::{Change, Watched},
+    },
+};
+
+mod machine;
+mod pod;
+mod state;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use self::state::{Failure, PodState, Progress, Reason};
+use self::state::{Finding, State};
+
+/// How long a rollout may take, and when what looks bad is final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RolloutOptions {
+    /// When the rollout has failed if it is not done. 5 min.
+    pub timeout: Duration,
+    /// How long a pod may find no node. 30 s; more where nodes are added on demand.
+    pub unschedulable: Duration,
+    /// How many of the last log lines a failure shows. 20.
+    pub log_lines: u32,
+}
+
+impl Default for RolloutOptions {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { timeout: seconds(300), unschedulable: seconds(30), log_lines: 20 }
+    }
+}
+
+/// A rollout that is done: every pod runs the expected image and is ready, and none of an earlier version serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RolledOut {
+    /// The pods as they were at the end.
+    pub progress: Progress,
+    /// How long it took.
+    pub after: Duration,
+}
+
+/// What asking for the log and the events of a failure may take: the failure itself is known already.
+const ENRICH: Duration = Duration::from_secs(2);
+
+/// A watch that was allowed before has to be refused for this long.
+const REFUSED: Duration = Duration::from_secs(10);
+
+/// A refusal is final when it is still there after this time.
+const AGAIN: Duration = Duration::from_secs(3);
+
+impl Cluster {
+    /// Waits until what was applied is rolled out, and calls `progress` whenever the state of it changes.
+    ///
+    /// Done is: the Deployment's controller has seen the applied generation, and the pods themselves, as many as there
+    /// are to be, run the expected digest and are ready. A failure is returned as soon as it is final: an image that
+    /// cannot be pulled, a container that ends twice in a row, a pod that no node takes for longer than
+    /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
+    /// is no failure. A lost watch is taken up again, also after 410 Gone.
+    ///
+    /// Nothing is changed: after a failure the old pods still serve, and a new [`Cluster::apply`] may follow. When the
+    /// cause lay outside the workload and is mended, such as an image that was not pushed, [`Cluster::restart`] begins
+    /// with new pods; to apply the same again would leave the failed ones, and they fail at once.
+    ///
+    /// # Errors
+    /// [`Error::Rollout`] with the pod, the reason, the last log lines and events; [`Error::Forbidden`] and the like
+    /// when the watch is not allowed; [`Error::TimedOut`] when nothing was heard from the cluster at all.
+    pub async fn rollout(
+        &self,
+        applied: &Applied,
+        options: &RolloutOptions,
+        mut progress: impl FnMut(&Progress),
+    ) -> Result<RolledOut> {
+        let start = Instant::now();
+        let expected =
+            Expected { uid: applied.uid.clone(), generation: applied.generation, digest: applied.image.digest() };
+        let patience = Patience {
+            again: AGAIN,
+            unschedulable: options.unschedulable,
+            // Longer than a controller takes to correct it.
+            stalled: Duration::from_secs(10),
+        };
+        let mut machine = Machine::new(expected, patience);
+        let mut watched = Watched::new(self, applied);
+        let deadline = start + options.timeout;
+        let mut shown = None;
+        let (mut refused, mut last_error) = (None, None);
+        loop {
+            let wake = machine.next().map_or(deadline, |next| deadline.min(start + next));
+            let late = tokio::select! {
+                change = watched.next() => {
+                    match change {
+                        Change::World => refused = None,
+                        Change::Error(error) => {
+                            last_error = Some(chain(&error));
+                            if !error.is_refusal() {
+                                refused = None;
+                                continue;
+                            }
+                            // An API server that has just started refuses for a moment what it allowed before.
+                            let since = *refused.get_or_insert_with(Instant::now);
+                            if watched.world().is_none() || since.elapsed() >= REFUSED {
+                                return Err(error);
+                            }
+                            continue;
+                        }
+                    }
+                    false
+                }
+                () = sleep_until(wake) => Instant::now() >= deadline,
+            };
+            let Some(world) = watched.world() else {
+                if late {
+                    let action =
+                        format!("watch the rollout of `{}` in namespace `{}`", applied.name, applied.namespace);
+                    let (place, after) = (self.place.clone(), options.timeout);
+                    return Err(Error::TimedOut { action, place, after, last: last_error });
+                }
+                continue;
+            };
+            let finding = match machine.step(world, start.elapsed()) {
+                State::Done(progress) => return Ok(RolledOut { progress, after: start.elapsed() }),
+                State::Failed(finding) => finding,
+                State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
+                State::Progress(state) => {
+                    if shown.as_ref() != Some(&state) {
+                        progress(&state);
+                        shown = Some(state);
+                    }
+                    continue;
+                }
+            };
+            return Err(self.failure(applied, finding, start.elapsed(), options.log_lines).await);
+        }
+    }
+
+    /// Adds what the cluster still tells about a failure; what it does not tell is left out.
+    async fn failure(&self, applied: &Applied, finding: Finding, after: Duration, lines: u32) -> Error {
+        let Finding { reason, pod, container, state, message } = finding;
+        let log = async {
+            let (pod, container) = (pod.as_deref()?, container.as_deref()?);
+            // A container that ended wrote its last words before; one that waits for the first time wrote none.
+            let ended = self.log(&applied.namespace, pod, container, lines, true);
+            match tokio::time::timeout(ENRICH, ended).await {
+                Ok(Ok(log)) if !log.is_empty() => Some(log),
+                _ => tokio::time::timeout(ENRICH, self.log(&applied.namespace, pod, container, lines, false))
+                    .await
+                    .ok()?
+                    .ok(),
+            }
+        };
+        let about = pod.as_deref().unwrap_or(applied.name.as_str());
+        let events = tokio::time::timeout(ENRICH, self.warnings(&applied.namespace, about));
+        let (log, events) = tokio::join!(log, events);
+        Error::Rollout(Box::new(Failure {
+            reason,
+            workload: applied.name.to_string(),
+            namespace: applied.namespace.to_string(),
+            place: self.place.clone(),
+            log: log.unwrap_or_default(),
+            events: events.ok().and_then(Result::ok).unwrap_or_default(),
+            pod,
+            container,
+            state,
+            message,
+            after,
+        }))
+    }
+}
+
+fn timed_out(world: &World, state: &Progress, after: Duration, error: Option<&str>) -> Finding {
+    let pods: Vec<_> = world.pods.iter().filter(|pod| state.pods.iter().any(|it| it.name == pod.name_any())).collect();
+    let error = error.map(|error| format!(" (the watch was lost last by: {error})")).unwrap_or_default();
+    machine::worst(&pods, Reason::Deadline, "TimedOut", &format!("after {after:?}: {state}{error}"))
+}

@@ -1,0 +1,136 @@
+//! The watch against an API server that drops it, answers 410, 429, 500, or nonsense.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use futures::{StreamExt as _, stream};
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use kube::{Client, client::Body};
+
+use super::*;
+use crate::{Applied, Cluster, Error, ImageReference, Place, RolloutOptions};
+
+/// What the first lists and watches of each kind get; the ones after them get the world in which the rollout is done.
+#[derive(Clone)]
+struct Fault {
+    status: u16,
+    body: String,
+    lists: u32,
+    watches: u32,
+}
+
+fn failure(code: u16, message: &str) -> Value {
+    json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": "" })
+}
+
+/// What is listed at first, and how each object is once the rollout is done.
+fn objects(kind: &str) -> Vec<(Value, Value)> {
+    let object = |value: Value| {
+        let mut value = value;
+        value["metadata"]["resourceVersion"] = json!("1");
+        value
+    };
+    let pairs = match kind {
+        "deployments" => {
+            let states = [deployment("new", 2, 1, [2, 2, 2]), deployment("new", 2, 2, [2, 2, 2])];
+            vec![states.map(|it| serde_json::to_value(it).unwrap())]
+        }
+        "replicasets" => vec![[(); 2].map(|()| serde_json::to_value(replica_set("new", None)).unwrap())],
+        _ => ["a", "b"]
+            .map(|name| [starting(name, "new"), running(name, "new")].map(|it| serde_json::to_value(it).unwrap()))
+            .to_vec(),
+    };
+    pairs.into_iter().map(|[first, last]| (object(first), object(last))).collect()
+}
+
+fn answer(fault: &Fault, request: &Request<Body>, counts: &Mutex<BTreeMap<String, u32>>) -> (u16, String, bool) {
+    let path = request.uri().path();
+    let kind = path.rsplit('/').next().unwrap_or_default().to_owned();
+    if path == "/version" {
+        let empty = ["gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"];
+        let mut version = json!({ "major": "1", "minor": "34", "gitVersion": "v1.34.4" });
+        empty.iter().for_each(|key| version[key] = json!(""));
+        return (200, version.to_string(), true);
+    }
+    let mut counts = counts.lock().unwrap();
+    let mut number = |what: &str| {
+        let count = counts.entry(format!("{what} {kind}")).or_insert(0);
+        *count += 1;
+        *count
+    };
+    if !request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+        if number("list") <= fault.lists {
+            return (fault.status, fault.body.clone(), true);
+        }
+        let items: Vec<_> = objects(&kind).into_iter().map(|(first, _)| first).collect();
+        return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+    }
+    if number("watch") <= fault.watches {
+        return (fault.status, fault.body.clone(), true);
+    }
+    let lines =
+        objects(&kind).into_iter().map(|(_, last)| json!({ "type": "MODIFIED", "object": last }).to_string() + "\n");
+    // A watch that is well goes on.
+    (200, lines.collect(), false)
+}
+
+async fn rolled_out(fault: Fault) -> Result<crate::RolledOut, Error> {
+    let counts = Arc::new(Mutex::new(BTreeMap::new()));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (status, body, ends) = answer(&fault, &request, &counts);
+        let frame = stream::once(async { Ok::<_, Infallible>(Frame::data(body.into())) });
+        let frames = if ends { frame.boxed() } else { frame.chain(stream::pending()).boxed() };
+        let response = Response::builder().status(status).body(StreamBody::new(frames)).unwrap();
+        async { Ok::<_, Infallible>(response) }
+    });
+    let place = Place { context: "test".to_owned(), server: "https://192.0.2.1".to_owned() };
+    let cluster = Cluster::with_client(Client::new(service, ""), place, Duration::from_secs(30)).await.unwrap();
+    let applied = Applied {
+        namespace: "staging".parse().unwrap(),
+        name: "wine".parse().unwrap(),
+        image: image("new").parse::<ImageReference>().unwrap(),
+        uid: "deployment".to_owned(),
+        generation: 2,
+    };
+    cluster.rollout(&applied, &RolloutOptions::default(), |_| {}).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_watch_is_taken_up_again() {
+    let event = |status: Value| json!({ "type": "ERROR", "object": status }).to_string() + "\n";
+    let faults = [
+        ("dropped at once", 200, String::new()),
+        ("cut off inside a line", 200, "{\"type\":\"MODI".to_owned()),
+        ("too old a version, in the stream", 200, event(failure(410, "too old resource version"))),
+        ("too old a version", 410, failure(410, "too old resource version").to_string()),
+        ("too many requests", 429, failure(429, "slow down").to_string()),
+        ("an error", 500, failure(500, "etcd has no leader").to_string()),
+        ("a proxy's page", 502, "<html>bad gateway</html>".to_owned()),
+        ("a refusal of a server that has just started", 403, failure(403, "u cannot watch").to_string()),
+    ];
+    for (name, status, body) in faults {
+        let done = rolled_out(Fault { status, body, lists: 0, watches: 1 }).await;
+        assert_eq!(done.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2), "{name}");
+    }
+}
+
+/// With pauses of 0.8 s, 1.6 s, 3.2 s, … between the tries, the sixth comes after more than 10 s.
+#[tokio::test(start_paused = true)]
+async fn an_error_may_last_and_a_refusal_may_not() {
+    let fault =
+        |code: u16| Fault { status: code, body: failure(code, "u cannot watch").to_string(), lists: 0, watches: 6 };
+    assert_eq!(rolled_out(fault(500)).await.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2));
+    let unlisted = |code: u16| Fault { lists: 2, watches: 0, ..fault(code) };
+    assert!(rolled_out(unlisted(500)).await.is_ok());
+    // Who was never allowed is told at once.
+    assert!(rolled_out(unlisted(403)).await.is_err_and(|error| error.is_refusal()));
+    for code in [401, 403] {
+        let error = rolled_out(fault(code)).await.unwrap_err();
+        assert!(error.is_refusal(), "{error}");
+    }
+}

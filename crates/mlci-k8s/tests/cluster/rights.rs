@@ -1,0 +1,156 @@
+//! Everything with exactly the Role that is rendered, and what is said when a right is missing.
+
+use k8s_openapi::api::{
+    authentication::v1::TokenRequest,
+    core::v1::ServiceAccount,
+    rbac::v1::{Role, RoleBinding},
+};
+use mlci_k8s::{
+    ApplyOptions, Cluster, ClusterOptions, Error, Name, Result, RolloutOptions, Workload,
+    http::Request,
+    kube::{
+        Api, Config,
+        api::{Patch, PatchParams, PostParams},
+        config::KubeConfigOptions,
+    },
+    role,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{Lab, context, image, in_namespace, options};
+
+/// A kubeconfig for this server with this token.
+async fn kubeconfig(token: &str) -> (TempDir, ClusterOptions) {
+    let chosen = KubeConfigOptions { context: Some(context()), cluster: None, user: None };
+    let config = Config::from_kubeconfig(&chosen).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pem = config.root_cert.unwrap_or_default().iter().map(|der| certificate(der)).collect::<String>();
+    std::fs::write(folder.path().join("ca.crt"), pem).unwrap();
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{ "name": "c", "cluster": {
+            "server": config.cluster_url.to_string(), "certificate-authority": folder.path().join("ca.crt"),
+        } }],
+        "users": [{ "name": "u", "user": { "token": token } }],
+        "contexts": [{ "name": "limited", "context": { "cluster": "c", "user": "u" } }],
+    });
+    let path = folder.path().join("config");
+    std::fs::write(&path, text.to_string()).unwrap();
+    let mut options = ClusterOptions::new("limited");
+    options.kubeconfig = Some(path);
+    (folder, options)
+}
+
+fn certificate(der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for block in der.chunks(3) {
+        let bits = block.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - block.len()));
+        for digit in 0..4 {
+            let index = (bits >> (18 - 6 * digit)) as usize & 63;
+            text.push(if digit > block.len() { '=' } else { DIGITS[index] as char });
+        }
+    }
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+/// A cluster as a new account with this Role sees it.
+async fn limited(lab: &Lab, name: &str, role: Value) -> (TempDir, Cluster) {
+    let namespace = lab.namespace.as_str();
+    let params = PatchParams::apply("mlci-test");
+    let accounts: Api<ServiceAccount> = Api::namespaced(lab.client.clone(), namespace);
+    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } });
+    accounts.patch(name, &params, &Patch::Apply(account)).await.unwrap();
+    let roles: Api<Role> = Api::namespaced(lab.client.clone(), namespace);
+    roles.patch(name, &params, &Patch::Apply(role)).await.unwrap();
+    let bindings: Api<RoleBinding> = Api::namespaced(lab.client.clone(), namespace);
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
+        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
+    });
+    bindings.patch(name, &params, &Patch::Apply(binding)).await.unwrap();
+    let token = accounts.create_token_request(name, &PostParams::default(), &TokenRequest::default()).await.unwrap();
+    let (folder, options) = kubeconfig(&token.status.unwrap().token).await;
+    let cluster = Cluster::connect(&options).await.unwrap();
+    (folder, cluster)
+}
+
+/// Every function of the crate once; with this much it is shown that a right is there.
+async fn everything(cluster: &Cluster, workload: &Workload) -> Result<()> {
+    let (namespace, name) = (&workload.namespace, &workload.name);
+    let options: RolloutOptions = options();
+    let applied = cluster.apply(workload, &ApplyOptions::default()).await?;
+    cluster.rollout(&applied, &options, |_| {}).await?;
+    let one = cluster.scale(namespace, name, 1).await?;
+    cluster.rollout(&one, &options, |_| {}).await?;
+    let again = cluster.restart(namespace, name).await?;
+    cluster.rollout(&again, &options, |_| {}).await?;
+    cluster.current(namespace, name).await?;
+    cluster.pods(namespace, name).await?;
+    cluster.services(namespace, name).await?;
+    cluster.logs(namespace, name, 1).await?;
+    for request in [Request::get("/"), Request::post("/")] {
+        cluster.proxy(namespace, name, request.body(Vec::new()).unwrap()).await?;
+    }
+    let forward = cluster.forward(namespace, name).await?;
+    let mut stream = TcpStream::connect(forward.address()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("200 OK"), "{answer:?} {:?}", forward.last_error());
+    cluster.delete(namespace, name).await?;
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+async fn the_role_is_enough_and_what_is_missing_is_named() {
+    in_namespace("rights", |lab| async move {
+        let mut workload = lab.workload(image::push("v1"));
+        workload.replicas = Some(2);
+        let name: Name = "deployer".parse().unwrap();
+        let full = role(&lab.namespace, &name);
+        let (_folder, cluster) = limited(&lab, "deployer", full.clone()).await;
+        everything(&cluster, &workload).await.unwrap();
+
+        // Without one rule after the other: each is needed, and the error says which right is missing.
+        let rules = full["rules"].as_array().unwrap();
+        for (left_out, rule) in rules.iter().enumerate() {
+            let name = format!("without-{left_out}");
+            let mut less = full.clone();
+            less["metadata"]["name"] = json!(name);
+            less["rules"].as_array_mut().unwrap().remove(left_out);
+            let (_folder, cluster) = limited(&lab, &name, less).await;
+            let error = everything(&cluster, &workload).await;
+            let Err(Error::Forbidden { verb, resource, namespace, .. }) = &error else { panic!("{rule}: {error:?}") };
+            assert_eq!(namespace.as_deref(), Some(lab.namespace.as_str()));
+            let plain = resource.split('.').next().unwrap();
+            assert!(rule["resources"].as_array().unwrap().iter().any(|it| it == plain), "{rule}: {resource}");
+            assert!(rule["verbs"].as_array().unwrap().iter().any(|it| it == verb), "{rule}: {verb}");
+        }
+        // What the cluster gives no one with a Role in a namespace.
+        let mut elsewhere = workload.clone();
+        elsewhere.namespace = "kube-system".parse().unwrap();
+        let error = cluster.apply(&elsewhere, &ApplyOptions::default()).await.unwrap_err();
+        let text = error.to_string();
+        for words in ["`patch`", "`serviceaccounts`", "namespace `kube-system`", "context `limited`"] {
+            assert!(text.contains(words), "{text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+async fn a_wrong_token_is_told_from_a_missing_right() {
+    let (_folder, options) = kubeconfig("wrong").await;
+    let error = Cluster::connect(&options).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
+    assert!(error.to_string().contains("context `limited`"), "{error}");
+}
