@@ -5,13 +5,14 @@ use std::{fs, process::Command};
 use crate::project::repository;
 
 /// What must not come with a crate. `mlci-core` and `mlci-model` are the shared ground.
-const CRATES: [(&str, &[&str], &str); 8] = [
+const CRATES: [(&str, &[&str], &str); 9] = [
     ("mlci-core", &["mlci-model", "tokio", "serde_json"], "mlci_core::Digest::of(b\"\")"),
     ("mlci-model", &["tokio", "hyper", "mlci-train"], "mlci_model::FORMAT_VERSION"),
     ("mlci-train", &["tokio", "hyper", "object_store", "mlci-track"], "mlci_train::ReadOptions::new(\"y\")"),
     ("mlci-track", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_track::FORMAT_VERSION"),
     ("mlci-artifact", &["hyper", "reqwest", "mlci-model", "mlci-track"], "mlci_artifact::Store::in_memory()"),
     ("mlci-image", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_image::Settings::default()"),
+    ("mlci-k8s", &["mlci-model", "mlci-artifact", "mlci-image"], "mlci_k8s::FIELD_MANAGER"),
     ("mlci-workflows", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_workflows::System::ALL"),
     ("mlci-serve", &["object_store", "linfa", "mlci-train", "mlci-artifact"], "mlci_serve::ServerOptions::default()"),
 ];

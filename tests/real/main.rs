@@ -8,6 +8,7 @@
 mod project;
 
 mod mlflow;
+mod registry;
 mod stores;
 
 /// A variable that names a server.

@@ -189,8 +189,12 @@ impl Pipeline {
         };
         let Some(image) = runner.run(&stage, || Ok(()))? else { return Ok(()) };
         self.know(|known| known.image = Some(image.clone()));
-        ending.image =
-            Some(ImageRef { reference: image.reference(), digest: image.digest, bytes: image.compressed_bytes });
+        ending.image = Some(ImageRef {
+            reference: image.reference(),
+            pushed: image.pushed.clone(),
+            digest: image.digest,
+            bytes: image.compressed_bytes,
+        });
         self.tag_run("image", &image.digest.to_string())?;
         let release = self.release(&image, published.model, published.version, &tracked.run.to_string());
         if !runner.is_plan() {

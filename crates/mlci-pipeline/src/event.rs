@@ -173,6 +173,9 @@ pub struct ModelRef {
 pub struct ImageRef {
     /// Where it is: `oci:FOLDER:TAG`.
     pub reference: String,
+    /// Where it was pushed to, by digest: `REGISTRY/NAME@sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
     /// The digest of its manifest.
     pub digest: Digest,
     /// The size of its compressed layers.

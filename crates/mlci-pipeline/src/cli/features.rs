@@ -14,7 +14,8 @@ pub(super) fn missing(loaded: &Loaded) -> Vec<&'static str> {
     let store = mlci_artifact::Scheme::of(&config.artifact.store);
     let store = store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature);
     let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
-    store.into_iter().chain(mlflow).collect()
+    let registry = (config.image.repository.is_some() && !cfg!(feature = "registry")).then_some("registry");
+    store.into_iter().chain(mlflow).chain(registry).collect()
 }
 
 /// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes

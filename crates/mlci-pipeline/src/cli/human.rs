@@ -204,6 +204,7 @@ fn places(finished: &Finished) {
     }
     if let Some(image) = &finished.image {
         rows.push(("image", format!("{}  {:.1} MB  {}", image.reference, image.bytes as f64 / 1e6, image.digest)));
+        rows.extend(image.pushed.iter().map(|pushed| ("pushed", pushed.clone())));
     }
     if let Some(report) = &finished.report {
         rows.push(("report", report.clone()));

@@ -321,6 +321,10 @@ impl Default for Artifact {
 pub struct Image {
     /// The OCI image layout that images are written to: a folder.
     pub layout: String,
+    /// The repository of a registry that images are pushed to as well, without a tag, such as `docker.io/USER/NAME`.
+    /// Credentials are Docker's own, from its `config.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// A static `mlci-serve` for Linux that is there already. Default: it is built.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -330,7 +334,7 @@ pub struct Image {
 
 impl Default for Image {
     fn default() -> Self {
-        Self { layout: ".mlci/images".to_owned(), server: None, port: 8080 }
+        Self { layout: ".mlci/images".to_owned(), repository: None, server: None, port: 8080 }
     }
 }
 

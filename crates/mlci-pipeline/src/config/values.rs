@@ -50,8 +50,8 @@ pub(super) fn note_origins(
 
 /// Keys that say where something is. They are shown, as a place that cannot be read is of no use, and hold no secret:
 /// credentials have variables of their own, and an address with a password is refused.
-const PLACES: [&str; 6] =
-    ["artifact.store", "data.path", "image.layout", "image.server", "track.folder", "track.mlflow"];
+const PLACES: [&str; 7] =
+    ["artifact.store", "data.path", "image.layout", "image.repository", "image.server", "track.folder", "track.mlflow"];
 
 /// Replaces `${NAME}` in every text; `$${` stands for `${`.
 pub(super) fn expand(

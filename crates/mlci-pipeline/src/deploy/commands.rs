@@ -393,6 +393,7 @@ fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
             pipeline.resolve(&pipeline.config().image.layout).display(),
             image.tags.first().map(String::as_str).unwrap_or_default()
         ),
+        pushed: None,
         digest: image.digest,
         bytes: image.compressed_bytes,
     });

@@ -31,6 +31,9 @@ pub(crate) struct ImageOutput {
     /// The layout's folder, as the configuration writes it.
     pub(crate) layout: String,
     pub(crate) tag: String,
+    /// Where it was pushed to, by digest.
+    #[serde(default)]
+    pub(crate) pushed: Option<String>,
 }
 
 impl ImageOutput {
@@ -89,9 +92,10 @@ impl Stage for ImageStage<'_> {
         let Ok(layout) = self.pipeline.layout() else { return Ok(false) };
         // Looks at the length of every layer; a deployment reads and checks them whole.
         let found = layout.find_content(&output.server, &self.model, &output.settings(self.pipeline));
-        Ok(found.is_ok_and(|found| {
+        let here = found.is_ok_and(|found| {
             found.is_some_and(|image| image.digest == output.digest && image.tags.contains(&output.tag))
-        }))
+        });
+        Ok(here && self.pipeline.is_pushed(output.pushed.as_deref())?)
     }
 
     fn work(&self) -> Result<ImageOutput> {
@@ -109,6 +113,7 @@ impl Stage for ImageStage<'_> {
         };
         let tag = self.tag();
         layout.tag(&image.digest, &tag)?;
+        let pushed = self.pipeline.push_image(&image.digest, &tag)?;
         Ok(ImageOutput {
             digest: image.digest,
             server: image.server,
@@ -117,13 +122,14 @@ impl Stage for ImageStage<'_> {
             uncompressed_bytes: image.uncompressed_bytes,
             layout: self.pipeline.resolve(&config.image.layout).display().to_string(),
             tag,
+            pushed,
         })
     }
 
     fn note(&self, output: &ImageOutput) -> String {
         format!(
             "{}, {:.1} MB compressed, {:.1} MB unpacked ({})",
-            output.reference(),
+            output.pushed.clone().unwrap_or_else(|| output.reference()),
             output.compressed_bytes as f64 / 1e6,
             output.uncompressed_bytes as f64 / 1e6,
             output.digest.short()

@@ -4,6 +4,7 @@ mod data;
 mod gate;
 mod image;
 mod publish;
+mod push;
 pub(crate) mod server;
 mod step;
 mod track;
