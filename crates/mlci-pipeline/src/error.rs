@@ -144,6 +144,16 @@ impl From<mlci_artifact::Error> for Error {
     }
 }
 
+#[cfg(feature = "kubernetes")]
+impl From<mlci_k8s::Error> for Error {
+    fn from(error: mlci_k8s::Error) -> Self {
+        use mlci_k8s::Error::{Kubeconfig, NoContext};
+        let outcome =
+            if matches!(error, Kubeconfig { .. } | NoContext { .. }) { Outcome::Invalid } else { Outcome::Fail };
+        Self::told_by(outcome, &error)
+    }
+}
+
 impl From<mlci_track::Error> for Error {
     fn from(error: mlci_track::Error) -> Self {
         use mlci_track::Error::{Ambiguous, NotFound};

@@ -34,7 +34,7 @@ pub use crate::{
     component::{COMPONENTS, Component, Kind, find},
     error::{Error, Result},
     gcs::serve as stand_in_gcs,
-    install::Install,
+    install::{Install, allow_system},
     interrupt::{Interrupts, run},
     matrix::{Matrix, System, Test, page, run_tests},
     place::Place,

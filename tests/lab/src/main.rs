@@ -16,6 +16,9 @@ use mlci_lab::{COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, Result, S
 #[derive(Parser)]
 #[command(name = "lab", bin_name = "cargo xtask lab")]
 struct Cli {
+    /// Allow packages to be installed into this system, where a component needs that.
+    #[arg(long, global = true)]
+    allow_system: bool,
     #[command(subcommand)]
     command: Action,
 }
@@ -76,7 +79,11 @@ enum Action {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let cli = Cli::parse();
+    if cli.allow_system {
+        mlci_lab::allow_system();
+    }
+    match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
             let mut cause: Option<&dyn std::error::Error> = Some(&error);
@@ -267,7 +274,10 @@ fn doctor(cache: &Cache) -> ExitCode {
     }
     let root: Vec<&str> =
         COMPONENTS.iter().filter(|component| component.root).map(|component| component.name).collect();
-    say!("root: needed to run {}; nothing is installed into the system", root.join(", "));
+    say!(
+        "root: needed to run {}; into the system only what is said to go there, and only with --allow-system",
+        root.join(", ")
+    );
     say!("first start: about {minutes} min on two cores");
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

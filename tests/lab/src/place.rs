@@ -16,8 +16,16 @@ use mlci_core::FileError;
 use crate::{
     error::{Error, Result, tail},
     interrupt,
-    process::Process,
+    process::{Process, Stop},
 };
+
+/// What has to be known of a start at once, so that it can be undone whatever happens next.
+pub(crate) enum Noted {
+    /// A process.
+    Process(Process),
+    /// A command that ends what is no process of ours.
+    Stop(Stop),
+}
 
 /// A start of a component: its own state folder, free ports, its processes, and the settings that it hands out.
 pub struct Place<'s> {
@@ -29,7 +37,8 @@ pub struct Place<'s> {
     pub others: &'s BTreeMap<String, String>,
     pub(crate) settings: BTreeMap<String, String>,
     /// Told of each process at once, so that whatever happens next it can be found.
-    pub(crate) note: &'s mut dyn FnMut(&Process) -> Result<()>,
+    pub(crate) note: &'s mut dyn FnMut(Noted) -> Result<()>,
+    pub(crate) locks: PathBuf,
     children: Vec<(String, Child)>,
 }
 
@@ -38,9 +47,10 @@ impl<'s> Place<'s> {
         installed: &'s [PathBuf],
         state: PathBuf,
         others: &'s BTreeMap<String, String>,
-        note: &'s mut dyn FnMut(&Process) -> Result<()>,
+        note: &'s mut dyn FnMut(Noted) -> Result<()>,
+        locks: PathBuf,
     ) -> Self {
-        Self { installed, state, others, settings: BTreeMap::new(), note, children: Vec::new() }
+        Self { installed, state, others, settings: BTreeMap::new(), note, locks, children: Vec::new() }
     }
 
     /// A file of the installation.
@@ -89,10 +99,49 @@ impl<'s> Place<'s> {
         let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).spawn();
         let child = child.map_err(|source| Error::Run { program, source })?;
         if let Some(process) = Process::of(child.id()) {
-            (self.note)(&process)?;
+            (self.note)(Noted::Process(process))?;
         }
         self.children.push((name.to_owned(), child));
         Ok(())
+    }
+
+    /// Names a command that is run at the stop, before the processes are ended; also where the start is cut short.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    pub fn on_stop(&mut self, command: &Command) -> Result<()> {
+        (self.note)(Noted::Stop(Stop::of(command)))
+    }
+
+    /// Runs a command of the start to its end; what it prints goes to `NAME.log`.
+    ///
+    /// # Errors
+    /// [`Error::NotReady`] when it fails, or takes longer than `limit`.
+    pub fn run(&mut self, name: &str, command: Command, limit: Duration) -> Result<()> {
+        self.spawn(name, command)?;
+        let log = self.log(name);
+        let not_ready =
+            |why: String| Error::NotReady { name: name.to_owned(), why, tail: tail(&log), log: log.clone() };
+        let end = Instant::now() + limit;
+        loop {
+            interrupt::check()?;
+            let child = self.children.iter_mut().find(|(known, _)| known == name);
+            match child.map(|(_, child)| child.try_wait()) {
+                Some(Ok(Some(status))) if status.success() => return Ok(()),
+                Some(Ok(Some(status))) => return Err(not_ready(format!("it failed ({status})"))),
+                _ if Instant::now() > end => return Err(not_ready(format!("it took more than {} s", limit.as_secs()))),
+                _ => sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// A lock file that all labs of this user share.
+    ///
+    /// # Errors
+    /// When its folder cannot be made.
+    pub fn shared_lock(&self, name: &str) -> Result<PathBuf> {
+        fs::create_dir_all(&self.locks).map_err(FileError::at("create", &self.locks))?;
+        Ok(self.locks.join(format!("running-{name}.lock")))
     }
 
     fn log(&self, name: &str) -> PathBuf {

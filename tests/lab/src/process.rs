@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -55,6 +56,33 @@ impl Process {
                 sleep(LOOK);
             }
         }
+    }
+}
+
+/// A command that ends what a component has started and what is no process of the lab's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    program: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Stop {
+    pub(crate) fn of(command: &Command) -> Self {
+        let text = |word: &std::ffi::OsStr| word.to_string_lossy().into_owned();
+        let variables = command.get_envs().filter_map(|(name, value)| Some((text(name), text(value?))));
+        Self {
+            program: text(command.get_program()),
+            arguments: command.get_args().map(text).collect(),
+            variables: variables.collect(),
+        }
+    }
+
+    /// Runs it. What it could not end, the next one tries again.
+    pub(crate) fn run(&self) {
+        let variables = self.variables.iter().map(|(name, value)| (name, value));
+        let mut command = Command::new(&self.program);
+        let _ = command.args(&self.arguments).envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).status();
     }
 }
 

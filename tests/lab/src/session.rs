@@ -14,8 +14,8 @@ use crate::{
     cache::{Cache, lock},
     component::{Component, find},
     error::{Error, Result},
-    place::{Place, state_of},
-    process::Process,
+    place::{Noted, Place, state_of},
+    process::{Process, Stop},
 };
 
 /// What the state file of a run says.
@@ -23,8 +23,11 @@ use crate::{
 pub struct State {
     /// The components that are ready, in the order of their start, with what they hand out.
     pub ready: Vec<Ready>,
-    /// Every process that was started.
+    /// Every process that was started, and every command that ends what is no process.
     pub processes: Vec<Process>,
+    /// Commands that end what is no process of the lab's own.
+    #[serde(default)]
+    pub stops: Vec<Stop>,
 }
 
 /// A component that runs.
@@ -77,8 +80,10 @@ impl Session {
         let folder = cache.runs().join(format!("up-{}", key.short()));
         fs::create_dir_all(&folder).map_err(FileError::at("create", &folder))?;
         let mut session = Self { cache: cache.clone(), state: read(&folder), folder, owner: None };
-        // What died since is no longer ready, and neither is what may need it.
-        if session.state.processes.iter().any(|process| !process.is_alive()) {
+        // What died since is no longer ready, and neither is what may need it. (A command of a start ends by itself, and
+        // what it has left running is ended by another.)
+        let died = session.state.processes.iter().any(|process| !process.is_alive());
+        if died && session.state.stops.is_empty() {
             session.stop()?;
             fs::create_dir_all(&session.folder).map_err(FileError::at("create", &session.folder))?;
         }
@@ -146,16 +151,21 @@ impl Session {
         }
         fs::create_dir_all(state).map_err(FileError::at("create", state))?;
         let others = self.settings();
-        let before = self.state.processes.len();
+        let (before, stops) = (self.state.processes.len(), self.state.stops.len());
         let result = {
-            let mut note = |process: &Process| {
-                self.state.processes.push(process.clone());
+            let mut note = |noted: Noted| {
+                match noted {
+                    Noted::Process(process) => self.state.processes.push(process),
+                    Noted::Stop(stop) => self.state.stops.push(stop),
+                }
                 write(&self.folder, &self.state)
             };
-            let mut place = Place::new(installed, state.to_owned(), &others, &mut note);
+            let locks = self.cache.locks();
+            let mut place = Place::new(installed, state.to_owned(), &others, &mut note, locks);
             (component.start)(&mut place).map(|()| place.settings)
         };
         if result.is_err() {
+            self.state.stops.drain(stops..).rev().for_each(|stop| stop.run());
             for process in self.state.processes.drain(before..).rev() {
                 process.stop();
             }
@@ -169,6 +179,7 @@ impl Session {
     /// # Errors
     /// When the state cannot be removed.
     pub fn stop(&mut self) -> Result<()> {
+        self.state.stops.drain(..).rev().for_each(|stop| stop.run());
         for process in self.state.processes.drain(..).rev() {
             process.stop();
         }
@@ -223,9 +234,9 @@ fn sweep(cache: &Cache) -> Result<()> {
         // Its owner holds the lock for as long as it lives.
         let owned = File::open(folder.join("owner")).is_ok_and(|owner| owner.try_lock().is_err());
         if temporary && !owned {
-            for process in read(&folder).processes.iter().rev() {
-                process.stop();
-            }
+            let state = read(&folder);
+            state.stops.iter().rev().for_each(Stop::run);
+            state.processes.iter().rev().for_each(Process::stop);
             remove(&folder)?;
         }
     }

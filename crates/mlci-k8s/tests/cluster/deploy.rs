@@ -27,7 +27,7 @@ async fn get(address: SocketAddr, body: &str) -> String {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn apply_restart_roll_back_scale_delete() {
     in_namespace("deploy", |lab| async move {
         let (first, second) = (image::push("v1"), image::push("v2"));
@@ -127,7 +127,7 @@ async fn apply_restart_roll_back_scale_delete() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn two_namespaces_do_not_know_of_each_other() {
     in_namespace("staging", |lab| async move {
         let mut production = lab.clone();
@@ -151,7 +151,7 @@ async fn two_namespaces_do_not_know_of_each_other() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn a_namespace_is_made_when_that_is_asked_for() {
     in_namespace("base", |lab| async move {
         let mut workload = lab.workload(image::push("v1"));

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{context, image, in_namespace};
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn what_others_manage_is_named_and_left_alone() {
     in_namespace("conflict", |lab| async move {
         let mut workload = lab.workload(image::push("v1"));
@@ -39,7 +39,7 @@ async fn what_others_manage_is_named_and_left_alone() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn a_service_without_pods_is_said_to_be_so() {
     in_namespace("empty", |lab| async move {
         let mut workload = lab.workload(image::push("v1"));
@@ -55,7 +55,7 @@ async fn a_service_without_pods_is_said_to_be_so() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn the_context_has_to_be_named_rightly() {
     let error = Cluster::connect(&ClusterOptions::new("nowhere")).await.unwrap_err();
     let Error::NoContext { known, .. } = &error else { panic!("{error}") };

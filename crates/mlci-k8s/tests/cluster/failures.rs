@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{image, in_namespace, options};
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn an_image_that_is_not_there_fails_at_once_and_the_old_pods_serve_on() {
     in_namespace("no-image", |lab| async move {
         let good = lab.workload(image::push("v1"));
@@ -38,7 +38,7 @@ async fn an_image_that_is_not_there_fails_at_once_and_the_old_pods_serve_on() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn a_crash_loop_fails_with_its_last_words_and_one_restart_does_not() {
     in_namespace("crash", |lab| async move {
         let mut workload = lab.workload(image::push("v1"));
@@ -66,7 +66,7 @@ async fn a_crash_loop_fails_with_its_last_words_and_one_restart_does_not() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn no_node_no_quota_no_readiness() {
     in_namespace("refused", |lab| async move {
         let mut options = options();
@@ -109,7 +109,7 @@ async fn no_node_no_quota_no_readiness() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn of_two_deployments_at_once_the_later_wins_and_the_earlier_is_told() {
     in_namespace("twice", |lab| async move {
         let (first, second) = (lab.workload(image::push("v1")), lab.workload(image::push("v2")));

@@ -109,7 +109,7 @@ async fn everything(cluster: &Cluster, workload: &Workload) -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn the_role_is_enough_and_what_is_missing_is_named() {
     in_namespace("rights", |lab| async move {
         let mut workload = lab.workload(image::push("v1"));
@@ -147,7 +147,7 @@ async fn the_role_is_enough_and_what_is_missing_is_named() {
 }
 
 #[tokio::test]
-#[ignore = "needs a Kubernetes cluster, named by KUBECONFIG, MLCI_LAB_KUBE_CONTEXT and MLCI_LAB_KUBE_REGISTRY"]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn a_wrong_token_is_told_from_a_missing_right() {
     let (_folder, options) = kubeconfig("wrong").await;
     let error = Cluster::connect(&options).await.unwrap_err();

@@ -3,7 +3,10 @@
 
 use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process::Command};
 
-use crate::{config::Loaded, error::Error};
+use crate::{
+    config::{Loaded, TargetKind},
+    error::Error,
+};
 
 /// Set for the program that was built anew, so that it does not try again.
 const AGAIN: &str = "MLCI_BUILT_WITH_FEATURES";
@@ -15,7 +18,9 @@ pub(super) fn missing(loaded: &Loaded) -> Vec<&'static str> {
     let store = store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature);
     let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
     let registry = (config.image.repository.is_some() && !cfg!(feature = "registry")).then_some("registry");
-    store.into_iter().chain(mlflow).chain(registry).collect()
+    let on_cluster = config.environment.values().any(|environment| environment.target == TargetKind::Kubernetes);
+    let kubernetes = (on_cluster && !cfg!(feature = "kubernetes")).then_some("kubernetes");
+    store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).collect()
 }
 
 /// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes

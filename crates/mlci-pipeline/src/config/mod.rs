@@ -342,8 +342,19 @@ impl Default for Image {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Environment {
-    /// What it runs on: `process` (a process on this machine).
+    /// What it runs on: `process` (a process on this machine) or `kubernetes`.
     pub target: TargetKind,
+    /// `kubernetes`: the context of the kubeconfig (`KUBECONFIG`, else `~/.kube/config`); never the present one by
+    /// accident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `kubernetes`: the namespace. Default: PROJECT-ENVIRONMENT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `kubernetes`: whether the namespace is made if it is missing.
+    pub create_namespace: bool,
+    /// `kubernetes`: how many pods.
+    pub replicas: u32,
     /// Whether a person approves each release: `none` or `required`.
     pub approval: Approval,
     /// The loopback port it is reached at. Default: a free one, kept from then on.
@@ -366,6 +377,10 @@ impl Default for Environment {
     fn default() -> Self {
         Self {
             target: TargetKind::Process,
+            context: None,
+            namespace: None,
+            create_namespace: false,
+            replicas: 1,
             approval: Approval::None,
             port: None,
             allow_dirty: None,
@@ -396,6 +411,8 @@ impl Environment {
 pub enum TargetKind {
     /// A process on this machine, on a loopback port.
     Process,
+    /// A Deployment behind a Service in a Kubernetes cluster.
+    Kubernetes,
 }
 
 /// Whether a person approves each release.

@@ -159,6 +159,11 @@ impl Pipeline {
                 }
                 ending.environments.push(end);
             }
+            // Of one, everything; of all, a line each.
+            if let Some(name) = name {
+                let tables = self.target(name)?.tables()?;
+                ending.text = (!tables.is_empty()).then(|| tables.join("\n\n"));
+            }
             Ok(())
         })
     }
@@ -256,12 +261,11 @@ impl Pipeline {
     pub fn logs(&self, name: &Label) -> Finished {
         self.command("logs", |ending| {
             self.environment(name)?;
-            let Some(path) = self.target(name)?.log() else {
+            let Some((place, bytes)) = self.target(name)?.log()? else {
                 return Err(Error::fail(format!("nothing runs in `{name}`, so there is no log")));
             };
-            let bytes = std::fs::read(&path).map_err(mlci_core::FileError::at("read", &path))?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            ending.result = Some(json!({"path": path, "lines": text.lines().collect::<Vec<_>>()}));
+            ending.result = Some(json!({"path": place, "lines": text.lines().collect::<Vec<_>>()}));
             ending.text = Some(text);
             Ok(())
         })

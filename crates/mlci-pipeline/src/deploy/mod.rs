@@ -1,6 +1,8 @@
 //! Environments: what may go there, bringing it there, and going back.
 
 mod commands;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod process;
 mod target;
 mod verify;
@@ -56,6 +58,18 @@ impl Pipeline {
         let environment = self.environment(name)?.clone();
         match environment.target {
             TargetKind::Process => self.process(name.as_str(), environment),
+            #[cfg(feature = "kubernetes")]
+            TargetKind::Kubernetes => {
+                let (project, repository) = (&self.config().project.name, self.config().image.repository.as_deref());
+                let (store, runtime) = (self.store().clone(), self.runtime());
+                let target =
+                    kubernetes::Kubernetes::new(name.as_str(), project, environment, repository, store, runtime)?;
+                Ok(Box::new(target))
+            }
+            #[cfg(not(feature = "kubernetes"))]
+            TargetKind::Kubernetes => Err(Error::invalid(format!(
+                "environment `{name}` needs the feature `kubernetes`, which this program was built without"
+            ))),
         }
     }
 
@@ -235,7 +249,7 @@ impl Pipeline {
             release: release.clone(),
             configuration: environment.digest(),
             by: self.person(),
-            ephemeral: matches!(asked, Asked::ByPipeline { ephemeral: true }),
+            ephemeral: target.is_local() && matches!(asked, Asked::ByPipeline { ephemeral: true }),
         };
         self.record(name, history.last_number(), &happened)?;
         Ok(verified(name, release, &running))
@@ -376,7 +390,7 @@ fn verified(name: &Label, release: &Release, running: &Running) -> EnvironmentEn
     end.model_digest = Some(running.model);
     end.model_version = Some(release.version);
     end.image_digest = Some(release.image);
-    end.pid = Some(running.pid);
+    end.pid = running.pid;
     end
 }
 

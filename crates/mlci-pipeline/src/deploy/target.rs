@@ -1,11 +1,14 @@
-use std::path::PathBuf;
-
 use mlci_core::Digest;
 
 use crate::{error::Error, records::Release};
 
 /// Where a release runs: what every kind of environment can do.
 pub(crate) trait Target {
+    /// Whether it runs on this machine, and so ends with a CI job.
+    fn is_local(&self) -> bool {
+        true
+    }
+
     /// What runs there now, as it says itself.
     fn observe(&self) -> Result<Option<Running>, Error>;
 
@@ -25,8 +28,13 @@ pub(crate) trait Target {
     /// Stops what runs there. Returns whether anything did.
     fn stop(&self) -> Result<bool, Error>;
 
-    /// The file that what runs there writes its log to.
-    fn log(&self) -> Option<PathBuf>;
+    /// What runs there has logged, and where that is.
+    fn log(&self) -> Result<Option<(String, Vec<u8>)>, Error>;
+
+    /// What a person wants to see of it besides: pods, services.
+    fn tables(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// What runs in an environment.
@@ -40,8 +48,8 @@ pub(crate) struct Running {
     pub(crate) model: Digest,
     /// The version of the model, as the server says.
     pub(crate) version: String,
-    /// The process.
-    pub(crate) pid: u32,
+    /// The process, where it is one of this machine.
+    pub(crate) pid: Option<u32>,
 }
 
 /// Why a release is not there.

@@ -211,6 +211,9 @@ impl Pipeline {
                     ),
                     _ => Finding::good(&what, end.status.as_str()),
                 },
+                (TargetKind::Kubernetes, Ok(end)) => {
+                    Finding::good(&what, format!("{}; the cluster answers", end.status.as_str()))
+                }
             };
             findings.push(finding);
         }

@@ -3,6 +3,7 @@
 mod ci;
 mod docker;
 mod gcs;
+mod kubernetes;
 mod mlflow;
 mod registry;
 mod s3;
@@ -45,12 +46,13 @@ pub enum Kind {
 }
 
 /// All components.
-pub static COMPONENTS: [&Component; 9] = [
+pub static COMPONENTS: [&Component; 10] = [
     &mlflow::MLFLOW,
     &s3::S3,
     &gcs::GCS,
     &registry::REGISTRY,
     &docker::DOCKER,
+    &kubernetes::KUBERNETES,
     &ci::GITHUB,
     &ci::GITLAB,
     &ci::JENKINS,

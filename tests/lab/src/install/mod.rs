@@ -2,14 +2,17 @@
 
 mod debian;
 mod go;
+mod kubernetes;
 mod maven;
 mod npm;
 mod python;
+mod system;
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -19,6 +22,14 @@ use crate::{
     cache::Cache,
     error::{Error, Result, tail},
 };
+
+/// Whether packages may be installed into the system: `--allow-system`.
+pub(crate) static ALLOW_SYSTEM: AtomicBool = AtomicBool::new(false);
+
+/// Allows packages to be installed into the system.
+pub fn allow_system() {
+    ALLOW_SYSTEM.store(true, Ordering::Relaxed);
+}
 
 /// What a component is installed from.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +65,16 @@ pub enum Install {
         /// The packages; the first gives the name.
         packages: &'static [&'static str],
     },
+    /// Packages of the Debian release, installed into the system: only where that is allowed.
+    System {
+        /// The packages.
+        packages: &'static [&'static str],
+    },
+    /// The programs of Kubernetes, built from its Go modules.
+    Kubernetes {
+        /// The version, without `v`.
+        version: &'static str,
+    },
     /// A server of this project, that stands in for one that cannot be had.
     Own,
 }
@@ -79,6 +100,10 @@ impl Install {
             Self::Debian { packages } => {
                 format!("{}-{}", packages.first().copied().unwrap_or_default(), release())
             }
+            Self::System { packages } => {
+                format!("system-{}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short(), release())
+            }
+            Self::Kubernetes { version } => format!("kubernetes-{version}"),
             Self::Own => "own".to_owned(),
         }
     }
@@ -92,6 +117,8 @@ impl Install {
             Self::Npm { packages, .. } => format!("npm install {}", packages.join(" ")),
             Self::Maven { artifact } => format!("mvn dependency:copy {artifact}"),
             Self::Debian { packages } => format!("apt-get download {} (unpacked, not installed)", packages.join(" ")),
+            Self::System { packages } => format!("apt-get install {} (into the system)", packages.join(" ")),
+            Self::Kubernetes { version } => format!("go build k8s.io/kubernetes/cmd/... v{version}"),
             Self::Own => "built with the lab".to_owned(),
         }
     }
@@ -104,7 +131,8 @@ impl Install {
             Self::Python { .. } => Some("python3"),
             Self::Npm { .. } => Some("npm"),
             Self::Maven { .. } => Some("mvn"),
-            Self::Debian { .. } => Some("apt-get"),
+            Self::Debian { .. } | Self::System { .. } => Some("apt-get"),
+            Self::Kubernetes { .. } => Some("go"),
             Self::Own => None,
         }
     }
@@ -120,6 +148,8 @@ impl Install {
             Self::Npm { packages, .. } => npm::install(place, packages),
             Self::Maven { artifact } => maven::install(place, artifact),
             Self::Debian { packages } => debian::unpack(place, packages),
+            Self::System { packages } => system::install(place, packages),
+            Self::Kubernetes { version } => kubernetes::build(cache, place, version),
             Self::Own => Ok(()),
         })
     }

@@ -200,7 +200,7 @@ impl Process {
             image: release.image,
             model: release.model,
             version: release.version.to_string(),
-            pid: started.pid,
+            pid: Some(started.pid),
         })
     }
 }
@@ -231,7 +231,7 @@ impl Target for Process {
             image,
             model: status.digest,
             version: status.version,
-            pid: status.pid,
+            pid: Some(status.pid),
         }))
     }
 
@@ -278,19 +278,19 @@ impl Target for Process {
             return Err(Error::fail("a deployment was cut short, and its server still answers too")
                 .help("ci, deploy or down clears it away"));
         }
+        let Some(pid) = running.pid else { return Err(Error::fail("nothing runs")) };
         if self.host_server.is_none() {
             // The program that runs, not the file that it was started from.
-            let path = PathBuf::from(format!("/proc/{}/exe", running.pid));
+            let path = PathBuf::from(format!("/proc/{pid}/exe"));
             let (server, _) = mlci_core::digest_file(&path)?;
             if server != release.server {
                 return Err(Error::fail(format!(
-                    "process {} is not the server of the release: its digest is {server}",
-                    running.pid
+                    "process {pid} is not the server of the release: its digest is {server}"
                 )));
             }
         }
         let (model, _) = Model::load(&current.model())?;
-        self.verify_at(&running.address, release, &model, running.pid).map(drop)
+        self.verify_at(&running.address, release, &model, pid).map(drop)
     }
 
     fn stop(&self) -> Result<bool> {
@@ -310,7 +310,9 @@ impl Target for Process {
         Ok(any)
     }
 
-    fn log(&self) -> Option<PathBuf> {
-        self.current().ok().flatten().map(|current| current.log())
+    fn log(&self) -> Result<Option<(String, Vec<u8>)>> {
+        let Some(path) = self.current()?.map(|current| current.log()) else { return Ok(None) };
+        let bytes = fs::read(&path).map_err(FileError::at("read", &path))?;
+        Ok(Some((path.display().to_string(), bytes)))
     }
 }

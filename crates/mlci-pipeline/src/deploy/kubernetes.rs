@@ -1,0 +1,297 @@
+//! The target `kubernetes`: the image from its registry, as a Deployment behind a Service.
+//!
+//! A release takes the place of another when every pod runs its digest and is ready, and the golden predictions agree
+//! through the Service. Where that fails, the one before is applied again.
+
+use std::{sync::Arc, time::Duration};
+
+use mlci_artifact::Store;
+use mlci_core::ModelName;
+use mlci_k8s::{
+    ApplyOptions, Cluster, ClusterOptions, Deployed, ImageReference, Name, Namespace, RolloutOptions, Workload,
+};
+use mlci_model::Model;
+use tokio::runtime::Runtime;
+
+use super::{
+    target::{DeployError, Running, Target},
+    verify::{Expected, verify},
+};
+use crate::{
+    config::Environment,
+    error::{Error, Result},
+    records::Release,
+};
+
+/// The record on the Deployment: what runs there, by digest.
+const MODEL: &str = "mlci.model-digest";
+const VERSION: &str = "mlci.model-version";
+const ANSWER: Duration = Duration::from_secs(10);
+const LOG_LINES: u32 = 200;
+
+/// An environment in a cluster.
+pub(crate) struct Kubernetes {
+    environment: Environment,
+    context: String,
+    namespace: Namespace,
+    name: Name,
+    repository: String,
+    store: Store,
+    runtime: Arc<Runtime>,
+}
+
+impl Kubernetes {
+    pub(crate) fn new(
+        name: &str,
+        project: &ModelName,
+        environment: Environment,
+        repository: Option<&str>,
+        store: Store,
+        runtime: Arc<Runtime>,
+    ) -> Result<Self> {
+        let key = |key: &str, help: &str| {
+            Error::invalid(format!("environment `{name}` has the target `kubernetes`, and {key} is not set")).help(help)
+        };
+        let repository = repository.ok_or_else(|| {
+            key("[image] repository", "name the repository that the cluster pulls from: [image] repository = \"…\"")
+        })?;
+        let context = environment.context.clone().ok_or_else(|| {
+            key(
+                "its context",
+                "the present context is never taken by accident; name one of the kubeconfig's: context = \"…\"",
+            )
+        })?;
+        let namespace = environment.namespace.clone().unwrap_or_else(|| format!("{project}-{name}"));
+        let namespace = namespace.parse().map_err(|error: mlci_k8s::NameError| {
+            Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
+        })?;
+        Ok(Self {
+            context,
+            namespace,
+            name: Name::legal(project.as_str()),
+            repository: repository.to_owned(),
+            environment,
+            store,
+            runtime,
+        })
+    }
+
+    fn connected<T>(&self, work: impl AsyncFnOnce(&Cluster) -> Result<T>) -> Result<T> {
+        self.runtime.block_on(async {
+            let cluster = Cluster::connect(&ClusterOptions::new(self.context.as_str())).await?;
+            work(&cluster).await
+        })
+    }
+
+    fn workload(&self, image: ImageReference, version: &str, model: &str) -> Workload {
+        let mut workload = Workload::new(self.namespace.clone(), self.name.clone(), image);
+        workload.replicas = Some(self.environment.replicas);
+        workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
+        workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
+        workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
+        workload.annotations.insert(MODEL.to_owned(), model.to_owned());
+        workload.annotations.insert(VERSION.to_owned(), version.to_owned());
+        workload.extra_labels.insert("mlci.project".to_owned(), self.name.as_str().to_owned());
+        workload
+    }
+
+    fn of_release(&self, release: &Release) -> Result<Workload> {
+        let image = ImageReference::new(&self.repository, release.image)
+            .map_err(|error| Error::invalid("[image] repository cannot be pulled from by a cluster").because(error))?;
+        Ok(self.workload(image, &release.version.to_string(), &release.model.to_string()))
+    }
+
+    /// What was there before, as it can be applied again.
+    fn of_before(&self, before: &Deployed) -> Option<Workload> {
+        let image = before.image.parse().ok()?;
+        let annotation = |key: &str| before.annotations.get(key).map(String::as_str).unwrap_or_default();
+        Some(self.workload(image, annotation(VERSION), annotation(MODEL)))
+    }
+
+    fn address(&self) -> String {
+        format!("http://{}.{}.svc", self.name, self.namespace)
+    }
+
+    fn running(&self, deployed: &Deployed) -> Option<Running> {
+        let annotation = |key: &str| deployed.annotations.get(key).cloned();
+        Some(Running {
+            address: self.address(),
+            image: deployed.digest?,
+            model: annotation(MODEL)?.parse().ok()?,
+            version: annotation(VERSION)?,
+            pid: None,
+        })
+    }
+
+    /// Applies, waits for the rollout, and asks through the Service.
+    async fn bring(
+        &self,
+        cluster: &Cluster,
+        workload: &Workload,
+        release: &Release,
+        again: bool,
+        progress: &dyn Fn(String),
+    ) -> Result<Running, DeployError> {
+        let mut options = ApplyOptions::default();
+        options.create_namespace = self.environment.create_namespace;
+        let mut applied = cluster.apply(workload, &options).await.map_err(other)?;
+        if again {
+            applied = cluster.restart(&self.namespace, &self.name).await.map_err(other)?;
+        }
+        let tell = |seen: &mlci_k8s::Progress| progress(seen.to_string());
+        let done = cluster.rollout(&applied, &RolloutOptions::default(), tell).await;
+        let done = done.map_err(|error| match error {
+            mlci_k8s::Error::Rollout(failure) => {
+                DeployError::Release(Error::fail(failure.to_string()).because_of(words(&failure)))
+            }
+            error => other(error),
+        })?;
+        progress(format!("rolled out after {:.1} s", done.after.as_secs_f64()));
+        self.ask(cluster, release).await.map_err(DeployError::Release)?;
+        let deployed = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
+        deployed.and_then(|deployed| self.running(&deployed)).ok_or_else(|| {
+            DeployError::Other(Error::fail(format!("`{}` has gone from the cluster while it was deployed", self.name)))
+        })
+    }
+
+    /// The golden predictions, through the Service.
+    async fn ask(&self, cluster: &Cluster, release: &Release) -> Result<()> {
+        let bytes = self.store.get_blob(&release.model).await?;
+        let model = Model::decode(&bytes)?;
+        let forward = cluster.forward(&self.namespace, &self.name).await?;
+        let expected = Expected { model: &model, digest: release.model, version: release.version, pid: None };
+        let verified = verify(&format!("http://{}", forward.address()), &expected, ANSWER).await;
+        verified.map(drop).map_err(|error| match forward.last_error() {
+            Some(why) => Error::fail(error.message).because(why),
+            None => error,
+        })
+    }
+}
+
+fn other(error: mlci_k8s::Error) -> DeployError {
+    DeployError::Other(error.into())
+}
+
+/// What the cluster says about a failure: the log's last lines and the events.
+fn words(failure: &mlci_k8s::Failure) -> Vec<String> {
+    let clean = |line: &String| line.chars().filter(|c| !c.is_control()).collect::<String>();
+    let mut words = Vec::new();
+    if !failure.log.is_empty() {
+        words.push(format!("its last log lines:\n{}", failure.log.iter().map(clean).collect::<Vec<_>>().join("\n")));
+    }
+    words.extend(failure.events.iter().map(clean));
+    words
+}
+
+impl Target for Kubernetes {
+    fn is_local(&self) -> bool {
+        false
+    }
+
+    fn observe(&self) -> Result<Option<Running>> {
+        let current = self.connected(async |cluster| Ok(cluster.current(&self.namespace, &self.name).await?))?;
+        Ok(current.filter(|deployed| deployed.ours && deployed.ready > 0).and_then(|deployed| self.running(&deployed)))
+    }
+
+    fn hangs(&self) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
+    fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError> {
+        let workload = self.of_release(release)?;
+        let work = async {
+            let options = ClusterOptions::new(self.context.as_str());
+            let cluster = Cluster::connect(&options).await.map_err(other)?;
+            let before = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
+            // What runs already is started anew: that is what was asked for.
+            let again = before.as_ref().is_some_and(|before| before.digest == Some(release.image));
+            let brought = self.bring(&cluster, &workload, release, again, progress).await;
+            if let (Err(DeployError::Release(_)), false) = (&brought, again) {
+                match before.as_ref().and_then(|before| self.of_before(before)) {
+                    Some(before) => {
+                        progress("the one before is applied again".to_owned());
+                        let back = cluster.rollback(&before, &RolloutOptions::default(), |_| {}).await;
+                        back.map_err(|error: mlci_k8s::Error| {
+                            DeployError::Other(
+                                Error::fail("the release failed, and the one before could not be brought back")
+                                    .because(error),
+                            )
+                        })?;
+                    }
+                    // Nothing served before, so nothing is left behind.
+                    None => drop(cluster.delete(&self.namespace, &self.name).await.map_err(other)?),
+                }
+            }
+            brought
+        };
+        self.runtime.block_on(work)
+    }
+
+    fn settle(&self) -> Result<bool> {
+        // A rollout that was cut short is the cluster's to finish; the next deployment judges what came of it.
+        Ok(false)
+    }
+
+    fn verify(&self, release: &Release, _: &Running) -> Result<()> {
+        self.connected(async |cluster| {
+            let current = cluster.current(&self.namespace, &self.name).await?;
+            match current {
+                Some(current) if !current.settled => {
+                    Err(Error::fail(format!("{} of {} pods are ready", current.ready, current.desired)))
+                }
+                _ => self.ask(cluster, release).await,
+            }
+        })
+    }
+
+    fn stop(&self) -> Result<bool> {
+        // `down` is for what runs on this machine.
+        Ok(false)
+    }
+
+    fn log(&self) -> Result<Option<(String, Vec<u8>)>> {
+        let place = format!("{} in {}", self.name, self.namespace);
+        let logs = self.connected(async |cluster| Ok(cluster.logs(&self.namespace, &self.name, LOG_LINES).await?))?;
+        let lines = logs.iter().flat_map(|log| log.lines.iter().map(move |line| format!("{} {line}", log.pod)));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        Ok((!logs.is_empty()).then(|| (place, text.into_bytes())))
+    }
+
+    fn tables(&self) -> Result<Vec<String>> {
+        self.connected(async |cluster| {
+            let pods = cluster.pods(&self.namespace, &self.name).await?;
+            let services = cluster.services(&self.namespace, &self.name).await?;
+            Ok(vec![pods.to_string(), services.to_string()])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mlci_core::Digest;
+
+    use super::*;
+
+    fn kubernetes(repository: Option<&str>, context: Option<&str>) -> Result<Kubernetes> {
+        let environment = Environment { context: context.map(str::to_owned), ..Environment::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let project: ModelName = "wine".parse().unwrap();
+        Kubernetes::new("staging", &project, environment, repository, Store::in_memory(), Arc::new(runtime))
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = |repository, context| kubernetes(repository, context).err().unwrap().message;
+        assert!(missing(None, Some("lab")).contains("[image] repository"));
+        assert!(missing(Some("r/x"), None).contains("its context"));
+    }
+
+    #[test]
+    fn what_was_there_can_be_applied_again() {
+        let target = kubernetes(Some("registry/team/wine"), Some("lab")).unwrap();
+        assert_eq!(target.address(), "http://wine.wine-staging.svc");
+        let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
+        let workload = target.workload(image, "3", "sha256:0");
+        assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
+    }
+}

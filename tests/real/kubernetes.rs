@@ -1,0 +1,149 @@
+//! `target = "kubernetes"`: staging and production as namespaces of a real cluster.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{project::Project, unique, variable};
+
+/// A pipeline that deploys to two namespaces of its own, which are removed with it.
+struct OnCluster {
+    project: Project,
+    namespaces: [String; 2],
+}
+
+impl OnCluster {
+    fn new() -> Self {
+        let (project, word) = (Project::new(), unique());
+        let namespaces = ["staging", "production"].map(|name| format!("t{word}-{name}"));
+        let registry = variable("MLCI_LAB_KUBE_REGISTRY");
+        project.configure("[image]", &format!("[image]\nrepository = \"{registry}/team/wine-{word}\""));
+        for (name, namespace) in ["staging", "production"].iter().zip(&namespaces) {
+            let context = variable("MLCI_LAB_KUBE_CONTEXT");
+            let keys = format!(
+                "[environment.{name}]\ntarget = \"kubernetes\"\ncontext = \"{context}\"\nnamespace = \"{namespace}\"\n\
+                 create_namespace = true\nreplicas = 2\nready_seconds = 60"
+            );
+            project.configure(&format!("[environment.{name}]"), &keys);
+        }
+        Self { project, namespaces }
+    }
+
+    /// The image that the pods of an environment run, as the cluster says.
+    fn images(&self, environment: usize) -> Vec<String> {
+        let format = "jsonpath={range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}";
+        let text = kubectl(&["--namespace", &self.namespaces[environment], "get", "pods", "--output", format]);
+        let mut images: Vec<String> = text.lines().map(str::to_owned).collect();
+        images.dedup();
+        images
+    }
+}
+
+impl Drop for OnCluster {
+    fn drop(&mut self) {
+        for namespace in &self.namespaces {
+            let _ = call(&["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]);
+        }
+    }
+}
+
+fn call(arguments: &[&str]) -> std::process::Output {
+    let context = variable("MLCI_LAB_KUBE_CONTEXT");
+    Command::new("kubectl").args(["--context", &context]).args(arguments).output().unwrap()
+}
+
+fn kubectl(arguments: &[&str]) -> String {
+    let output = call(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn from_data_to_production_and_back() {
+    let on = OnCluster::new();
+    let project = &on.project;
+    let first = project.pass(&["ci"]);
+    let staging = first.environment("staging");
+    assert_eq!(staging["status"], "verified", "{:#}", first.value);
+    assert_eq!(staging["address"], format!("http://wine.{}.svc", on.namespaces[0]));
+    assert_eq!(on.images(0), [first.text("/image/pushed")]);
+    assert_eq!(project.run(&["deploy", "production"]).code, 5);
+    project.pass(&["approve", "production"]);
+    project.pass(&["deploy", "production"]);
+
+    project.configure("seed = 42", "seed = 43");
+    let second = project.pass(&["ci"]);
+    assert_eq!(on.images(1), [first.text("/image/pushed")], "ci leaves production alone");
+    project.pass(&["approve", "production"]);
+    let deployed = project.pass(&["deploy", "production"]);
+    assert_eq!(deployed.environment("production")["model_digest"], second.value["model"]["digest"]);
+    let back = project.pass(&["rollback", "production"]);
+    assert_eq!(back.environment("production")["image_digest"], first.value["image"]["digest"]);
+    let ready = |images: &[String]| images.iter().any(|image| image == first.text("/image/pushed"));
+    assert!(ready(&on.images(1)), "{:?}", on.images(1));
+
+    // Pods and services, as kubectl shows them; logs; a restart; and a second ci has nothing to do.
+    let shown = String::from_utf8(project.output(&["status", "production"]).stdout).unwrap();
+    for part in ["NAME", "READY", "Running", "CLUSTER-IP", "verified"] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let logs = project.pass(&["logs", "production"]).value["result"]["lines"].to_string();
+    assert!(logs.contains("wine"), "{logs}");
+    let pods = |on: &OnCluster| kubectl(&["--namespace", &on.namespaces[1], "get", "pods", "--output", "name"]);
+    let before = pods(&on);
+    project.pass(&["restart", "production"]);
+    assert_ne!(pods(&on), before);
+    assert_eq!(project.pass(&["ci"]).stage("deploy"), "cached");
+}
+
+/// The cluster refuses the pods: told at once, with its own words, and nothing is left of it.
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn what_the_cluster_refuses() {
+    let on = OnCluster::new();
+    kubectl(&["create", "namespace", &on.namespaces[0]]);
+    kubectl(&["--namespace", &on.namespaces[0], "create", "quota", "none", "--hard=pods=0"]);
+    let refused = on.project.run(&["ci"]);
+    assert_eq!((refused.code, refused.stage("deploy")), (4, "failed"), "{:#}", refused.value);
+    assert!(refused.error().contains("quota"), "{}", refused.error());
+    let left = kubectl(&["--namespace", &on.namespaces[0], "get", "deployments", "--output", "name"]);
+    assert_eq!(left, "", "nothing served before, so nothing is left");
+    let status = on.project.pass(&["status"]);
+    assert_eq!(status.environment("staging")["status"], "empty", "{:#}", status.value);
+
+    // Once it may run, asking for it by hand tries the same again.
+    kubectl(&["--namespace", &on.namespaces[0], "delete", "quota", "none"]);
+    let deployed = on.project.pass(&["deploy", "staging"]);
+    assert_eq!(deployed.environment("staging")["status"], "verified");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn a_context_that_is_not_there_and_a_cluster_that_is_not_reached() {
+    let on = OnCluster::new();
+    let context = format!("context = \"{}\"", variable("MLCI_LAB_KUBE_CONTEXT"));
+    on.project.configure(&context, "context = \"elsewhere\"");
+    let refused = on.project.run(&["deploy", "staging"]);
+    assert_ne!(refused.code, 0);
+    let refused = on.project.run(&["status", "staging"]);
+    assert_eq!(refused.code, 2, "{:#}", refused.value);
+    assert!(refused.error().contains("`elsewhere`"), "{}", refused.error());
+
+    // A kubeconfig whose server is nobody.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = listener.local_addr().unwrap();
+    drop(listener);
+    let config: Value = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": format!("http://{nobody}")}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "elsewhere", "context": {"cluster": "c", "user": "u"}}],
+    });
+    on.project.write("kubeconfig", &config.to_string());
+    let path = on.project.path("kubeconfig");
+    let output = on.project.command(&["status", "staging", "--format", "json"]).env("KUBECONFIG", path).output();
+    let refused = crate::project::finished(&output.unwrap());
+    assert_eq!(refused.code, 1, "{:#}", refused.value);
+    assert!(refused.error().contains(&nobody.to_string()), "{}", refused.error());
+}
