@@ -2,8 +2,11 @@
 //!
 //! Every key has a default or an error that says what to write. Paths are relative to the file.
 
+mod data;
+mod environment;
 mod error;
 mod folders;
+mod gate;
 mod keys;
 mod load;
 mod render;
@@ -18,7 +21,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::keys::nearest;
 pub use self::{
+    data::{Column, ColumnType, Data, Missing},
+    environment::{Approval, Environment, TargetKind},
     error::ConfigError,
+    gate::{Gate, Limit, Metric},
     load::{LoadError, Loaded, load},
     render::{json_schema, render},
 };
@@ -77,73 +83,6 @@ pub struct Project {
     pub name: ModelName,
 }
 
-/// `[data]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Data {
-    /// The CSV file, with a header.
-    pub path: String,
-    /// The column to predict.
-    pub target: String,
-    /// The columns to predict from. Default: all but the target, the id and the excluded ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub features: Option<Vec<String>>,
-    /// Columns that are no features.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
-    /// The column that names a row; kept as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// The character between fields: one ASCII character.
-    #[serde(default = "defaults::delimiter")]
-    pub delimiter: char,
-    /// What to do with rows that miss a value: `stop` or `drop`.
-    #[serde(default)]
-    pub missing: Missing,
-    /// What is known of single columns.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub columns: BTreeMap<String, Column>,
-}
-
-/// What to do with rows that miss a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Missing {
-    /// Stop, naming line and column.
-    #[default]
-    Stop,
-    /// Leave the row out and count it.
-    Drop,
-}
-
-/// `[data.columns.NAME]`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// The type: `float` or `integer`. Default: inferred.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<ColumnType>,
-    /// The unit of its values, such as `g/L`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// The smallest value allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The largest value allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-}
-
-/// The type of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ColumnType {
-    /// Any finite number.
-    Float,
-    /// Whole numbers of at most 2^53.
-    Integer,
-}
-
 /// A command of the team's own: `[setup]`, `[check]`, `[test]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -182,65 +121,6 @@ impl Default for Train {
 pub enum Algorithm {
     /// Ordinary least squares.
     Ols,
-}
-
-/// `[gate]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Gate {
-    /// The alias whose model is the champion.
-    #[schemars(with = "String")]
-    pub champion: Label,
-    /// The metric by which champion and challenger are compared.
-    pub compare: Metric,
-    /// How much worse than the champion a model may be, relative to the champion's value.
-    pub margin: f64,
-    /// How sure the comparison has to be, above 0.5 and below 1.
-    pub confidence: f64,
-    /// With fewer held-out rows there is no verdict.
-    pub min_rows: usize,
-    /// Bounds that always apply, by metric.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<Metric, Limit>,
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self {
-            champion: defaults::production(),
-            compare: Metric::Rmse,
-            margin: 0.02,
-            confidence: 0.95,
-            min_rows: 30,
-            limits: BTreeMap::new(),
-        }
-    }
-}
-
-/// A metric of a regression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Root mean squared error, in units of the target.
-    Rmse,
-    /// Mean absolute error, in units of the target.
-    Mae,
-    /// Median absolute error, in units of the target.
-    MedianAe,
-    /// Coefficient of determination.
-    R2,
-}
-
-/// `[gate.limits.METRIC]`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limit {
-    /// The smallest value that passes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The largest value that passes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
 }
 
 /// `[ci]`: for `generate`
@@ -336,93 +216,6 @@ impl Default for Image {
     fn default() -> Self {
         Self { layout: ".mlci/images".to_owned(), repository: None, server: None, port: 8080 }
     }
-}
-
-/// `[environment.NAME]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Environment {
-    /// What it runs on: `process` (a process on this machine) or `kubernetes`.
-    pub target: TargetKind,
-    /// `kubernetes`: the context of the kubeconfig (`KUBECONFIG`, else `~/.kube/config`); never the present one by
-    /// accident.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub context: Option<String>,
-    /// `kubernetes`: the namespace. Default: PROJECT-ENVIRONMENT.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// `kubernetes`: whether the namespace is made if it is missing.
-    pub create_namespace: bool,
-    /// `kubernetes`: how many pods.
-    pub replicas: u32,
-    /// Whether a person approves each release: `none` or `required`.
-    pub approval: Approval,
-    /// The loopback port it is reached at. Default: a free one, kept from then on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
-    /// Whether a release may come from a tree with uncommitted changes, or from no git repository at all.
-    /// Default: only without `approval = "required"`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub allow_dirty: Option<bool>,
-    /// How long the server has to become ready, in seconds.
-    pub ready_seconds: u64,
-    /// How long idle connections of a replaced server stay open, in seconds.
-    pub drain_seconds: f64,
-    /// For how many days an approval holds. Default: for ever.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approval_days: Option<u32>,
-}
-
-impl Default for Environment {
-    fn default() -> Self {
-        Self {
-            target: TargetKind::Process,
-            context: None,
-            namespace: None,
-            create_namespace: false,
-            replicas: 1,
-            approval: Approval::None,
-            port: None,
-            allow_dirty: None,
-            ready_seconds: 10,
-            drain_seconds: 1.0,
-            approval_days: None,
-        }
-    }
-}
-
-impl Environment {
-    /// Whether releases from a tree that is not committed are taken.
-    #[must_use]
-    pub fn takes_dirty(&self) -> bool {
-        self.allow_dirty.unwrap_or(self.approval == Approval::None)
-    }
-
-    /// The digest of what an approval covers besides the image. How long approvals last is not part of the release.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        canonical(&Self { approval_days: None, ..self.clone() })
-    }
-}
-
-/// What an environment runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TargetKind {
-    /// A process on this machine, on a loopback port.
-    Process,
-    /// A Deployment behind a Service in a Kubernetes cluster.
-    Kubernetes,
-}
-
-/// Whether a person approves each release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Approval {
-    /// Releases follow by themselves.
-    None,
-    /// A release needs a recorded approval of its digest.
-    Required,
 }
 
 impl Config {

@@ -1,0 +1,92 @@
+use mlci_core::Digest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::canonical;
+
+/// `[environment.NAME]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Environment {
+    /// What it runs on: `process` (a process on this machine) or `kubernetes`.
+    pub target: TargetKind,
+    /// `kubernetes`: the context of the kubeconfig (`KUBECONFIG`, else `~/.kube/config`); never the present one by
+    /// accident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `kubernetes`: the namespace. Default: PROJECT-ENVIRONMENT.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// `kubernetes`: whether the namespace is made if it is missing.
+    pub create_namespace: bool,
+    /// `kubernetes`: how many pods.
+    pub replicas: u32,
+    /// Whether a person approves each release: `none` or `required`.
+    pub approval: Approval,
+    /// The loopback port it is reached at. Default: a free one, kept from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Whether a release may come from a tree with uncommitted changes, or from no git repository at all.
+    /// Default: only without `approval = "required"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_dirty: Option<bool>,
+    /// How long the server has to become ready, in seconds.
+    pub ready_seconds: u64,
+    /// How long idle connections of a replaced server stay open, in seconds.
+    pub drain_seconds: f64,
+    /// For how many days an approval holds. Default: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_days: Option<u32>,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self {
+            target: TargetKind::Process,
+            context: None,
+            namespace: None,
+            create_namespace: false,
+            replicas: 1,
+            approval: Approval::None,
+            port: None,
+            allow_dirty: None,
+            ready_seconds: 10,
+            drain_seconds: 1.0,
+            approval_days: None,
+        }
+    }
+}
+
+impl Environment {
+    /// Whether releases from a tree that is not committed are taken.
+    #[must_use]
+    pub fn takes_dirty(&self) -> bool {
+        self.allow_dirty.unwrap_or(self.approval == Approval::None)
+    }
+
+    /// The digest of what an approval covers besides the image. How long approvals last is not part of the release.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        canonical(&Self { approval_days: None, ..self.clone() })
+    }
+}
+
+/// What an environment runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// A process on this machine, on a loopback port.
+    Process,
+    /// A Deployment behind a Service in a Kubernetes cluster.
+    Kubernetes,
+}
+
+/// Whether a person approves each release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    /// Releases follow by themselves.
+    None,
+    /// A release needs a recorded approval of its digest.
+    Required,
+}
