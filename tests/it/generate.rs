@@ -95,3 +95,19 @@ fn until_goes_no_further() {
     assert_eq!(staging.environment("production")["status"], "empty", "{:#}", staging.value);
     assert_eq!(project.pass(&["ci"]).environment("production")["status"], "verified");
 }
+
+/// What one job hands over comes to the next with folders in place of links.
+#[test]
+fn links_that_came_as_folders() {
+    let project = Project::new();
+    project.pass(&["ci", "--stage", "..gate"]);
+    let report = project.path(".mlci/report");
+    for name in ["latest", ".latest.tmp"] {
+        let _ = std::fs::remove_file(report.join(name));
+        std::fs::create_dir(report.join(name)).unwrap();
+        std::fs::write(report.join(name).join("index.html"), "old").unwrap();
+    }
+    let next = project.pass(&["ci", "--stage", "gate..publish"]);
+    assert!(next.lines.iter().all(|line| line["event"] != "warning"), "{:#?}", next.lines);
+    assert!(report.join("latest").is_symlink());
+}

@@ -54,27 +54,28 @@ impl Store {
     /// # Errors
     /// [`Error::MissingBlob`], [`Error::DamagedBlob`] if the bytes do not have this digest, [`Error::Store`].
     pub async fn get_blob(&self, digest: &Digest) -> Result<Bytes> {
+        // More than what one run of the garbage collection can do between two looks: it puts a blob back before it takes
+        // it out of the trash, so that it is always in one of the two, but several runs may move it again and again.
+        const LOOKS: u32 = 4;
         let path = self.blob_path(digest);
-        if let Some(bytes) = self.get_verified(&path, digest).await? {
-            return Ok(bytes);
-        }
         let mut failure = None;
-        for copy in self.list(&self.trash_folder(digest)).await? {
-            match self.get_verified(&copy.location, digest).await {
-                Ok(Some(bytes)) => {
-                    // A reader without the right to write still gets the bytes; the collection will put them back.
-                    let _ = self.create(&path, bytes.clone()).await;
-                    return Ok(bytes);
+        for _ in 0..LOOKS {
+            if let Some(bytes) = self.get_verified(&path, digest).await? {
+                return Ok(bytes);
+            }
+            for copy in self.list(&self.trash_folder(digest)).await? {
+                match self.get_verified(&copy.location, digest).await {
+                    Ok(Some(bytes)) => {
+                        // A reader without the right to write still gets the bytes; the collection will put them back.
+                        let _ = self.create(&path, bytes.clone()).await;
+                        return Ok(bytes);
+                    }
+                    Ok(None) => {}
+                    Err(error) => failure = Some(error),
                 }
-                Ok(None) => {}
-                Err(error) => failure = Some(error),
             }
         }
-        // The garbage collection puts a blob back before it takes it out of the trash: it may have passed by here.
-        match self.get_verified(&path, digest).await? {
-            Some(bytes) => Ok(bytes),
-            None => Err(failure.unwrap_or_else(|| Error::MissingBlob { digest: *digest, object: self.place(&path) })),
-        }
+        Err(failure.unwrap_or_else(|| Error::MissingBlob { digest: *digest, object: self.place(&path) }))
     }
 
     /// Whether a blob is there. Its content is not read.

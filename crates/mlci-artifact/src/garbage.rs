@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     entry::{nonce, parse_number},
-    error::Result,
+    error::{Error, Result},
     store::{Store, all},
 };
 
@@ -98,7 +98,11 @@ impl Store {
         for (digest, meta) in &trash {
             let lost = referenced.contains(digest) && !blobs.contains_key(digest);
             if lost && restored.insert(*digest) && !options.dry_run {
-                self.require_blob(digest).await?;
+                match self.require_blob(digest).await {
+                    // It was in the trash when that was listed: another run has it in hand, and moves it back or on.
+                    Err(Error::MissingBlob { .. }) => {}
+                    other => other?,
+                }
             }
             // The copies of what was put back are left to age as well: their makers may be about to delete the blob.
             if !lost && aged(meta) {

@@ -62,6 +62,22 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
+/// Removes a file, link or folder with all that is in it; that there is none is no error. Links are not followed.
+///
+/// # Errors
+/// [`FileError`] naming the path.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::at("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a file for reading, and only a file: a named pipe or a device would be waited for, or read, for ever.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ mod verdict;
 
 pub use crate::{
     digest::{Digest, DigestBuilder, ParseDigestError},
-    file::{FileError, digest_file, open_file, write_atomic},
+    file::{FileError, digest_file, open_file, remove, write_atomic},
     name::{Label, ModelName, NameError},
     verdict::Verdict,
 };

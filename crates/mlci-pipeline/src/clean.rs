@@ -1,7 +1,6 @@
-use std::{fs, io, time::Duration};
+use std::time::Duration;
 
 use mlci_artifact::GarbageOptions;
-use mlci_core::FileError;
 
 use crate::{event::Finished, pipeline::Pipeline, words::count};
 
@@ -28,13 +27,7 @@ impl Pipeline {
                 self.store().collect_garbage(GarbageOptions { grace: Duration::from_secs(24 * 3600), dry_run: false }),
             )?;
             for name in ["journal", "cache", "logs", "models"] {
-                let path = self.workdir().root().join(name);
-                match fs::remove_dir_all(&path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(FileError::at("remove", &path)(error).into());
-                    }
-                    _ => {}
-                }
+                mlci_core::remove(&self.workdir().root().join(name))?;
             }
             ending.text = Some(format!(
                 "removed journal, caches and logs; {} pruned, {} set aside; the next ci works from scratch",

@@ -1,6 +1,6 @@
 //! Collects what a report shows, and writes it: one for each run, and the newest.
 
-use std::{collections::BTreeMap, fs, io, path::Path, time::Instant};
+use std::{collections::BTreeMap, fs, path::Path, time::Instant};
 
 use jiff::Timestamp;
 use mlci_core::{FileError, write_atomic};
@@ -52,11 +52,10 @@ fn shown(pipeline: &Pipeline, path: &Path) -> String {
 /// Makes a link point elsewhere, without a moment in which it is missing.
 fn point(link: &Path, target: &Path) -> Result<()> {
     let new = link.with_file_name(".latest.tmp");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(FileError::at("remove", &new)(error).into());
-        }
-        _ => {}
+    mlci_core::remove(&new)?;
+    // What a CI system has handed over comes with folders in place of links.
+    if fs::symlink_metadata(link).is_ok_and(|there| there.is_dir()) {
+        mlci_core::remove(link)?;
     }
     std::os::unix::fs::symlink(target, &new).map_err(FileError::at("create", &new))?;
     Ok(fs::rename(&new, link).map_err(FileError::at("write", link))?)

@@ -155,7 +155,7 @@ fn sweep(folder: &Path, depth: u32) -> Result<()> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with('.') && name.ends_with(".tmp") {
-            fs::remove_file(&path).map_err(FileError::at("remove", &path))?;
+            mlci_core::remove(&path)?;
         } else if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             sweep(&path, depth - 1)?;
         }

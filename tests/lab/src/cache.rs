@@ -89,12 +89,7 @@ impl Cache {
         if self.installed(key).is_some() {
             return Ok((place, None));
         }
-        match fs::remove_dir_all(&place) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(FileError::at("clear", &place)(error).into());
-            }
-            _ => {}
-        }
+        mlci_core::remove(&place)?;
         fs::create_dir_all(&place).map_err(FileError::at("create", &place))?;
         let started = Instant::now();
         work(&place)?;

@@ -143,12 +143,7 @@ impl Session {
         installed: &[PathBuf],
         state: &Path,
     ) -> Result<BTreeMap<String, String>> {
-        match fs::remove_dir_all(state) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(FileError::at("clear", state)(error).into());
-            }
-            _ => {}
-        }
+        mlci_core::remove(state)?;
         fs::create_dir_all(state).map_err(FileError::at("create", state))?;
         let others = self.settings();
         let (before, stops) = (self.state.processes.len(), self.state.stops.len());
@@ -266,10 +261,5 @@ fn write(folder: &Path, state: &State) -> Result<()> {
 
 fn remove(folder: &Path) -> Result<()> {
     unmount(folder);
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(FileError::at("remove", folder)(error).into())
-        }
-        _ => Ok(()),
-    }
+    Ok(mlci_core::remove(folder)?)
 }

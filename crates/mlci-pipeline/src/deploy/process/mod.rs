@@ -295,13 +295,7 @@ impl Target for Process {
 
     fn stop(&self) -> Result<bool> {
         // First, so that it never names an instance that is gone.
-        let path = self.current_file();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(FileError::at("remove", &path)(error).into());
-            }
-            _ => {}
-        }
+        mlci_core::remove(&self.current_file())?;
         let mut any = false;
         for instance in self.instances()? {
             any |= instance.stop(self.grace())?;
