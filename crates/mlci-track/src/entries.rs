@@ -77,7 +77,8 @@ impl Entries {
                 Line::Entry(entry) => return Ok(Some(entry)),
                 Line::Unknown => self.skipped.unknown += 1,
                 Line::Damaged if self.buffer.ends_with(b"\n") => self.skipped.damaged.push(self.line),
-                Line::Damaged => {}
+                // What is here is all there was. By now there may be more, and its rest read as a line would be damage.
+                Line::Damaged => return Ok(None),
             }
         }
     }
