@@ -28,6 +28,9 @@ pub(crate) struct Mirrored {
     pub(crate) versions: usize,
     /// Aliases that were moved there.
     pub(crate) aliases: usize,
+    /// Aliases of versions whose run is in another checkout's log: they are moved from there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unknown: Vec<String>,
     /// The page of the newest of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) page: Option<String>,
@@ -71,8 +74,17 @@ impl Pipeline {
             Client::builder().variables(variables).tracking_uri(&uri).retries(1).timeout(Duration::from_secs(10));
         let client = builder.build().context(|| "[track] mlflow cannot be used".to_owned())?;
         let brought = self.block_on(self.bring_all(&client, &wanted, &mut known));
-        if brought.is_ok() {
-            known.state = state;
+        if let Ok(mirrored) = &brought {
+            if mirrored.unknown.is_empty() {
+                known.state = state;
+            } else {
+                self.warn(format!(
+                    "MLflow's aliases may be behind: {} was published from another checkout, whose run log this one does \
+                     not have; run there: {}",
+                    mirrored.unknown.join(", "),
+                    self.command_line("runs sync")
+                ));
+            }
         }
         // Only to save the next command the requests, so it is no loss where it cannot be written.
         let _ = serde_json::to_vec(&known).map(|bytes| write_atomic(&note, &bytes));
@@ -157,7 +169,10 @@ impl Pipeline {
             numbers.insert(version.number, made.number);
         }
         for (alias, at) in &wanted.aliases {
-            let Some(number) = numbers.get(&at.version) else { continue };
+            let Some(number) = numbers.get(&at.version) else {
+                mirrored.unknown.push(format!("{alias} (version {})", at.version));
+                continue;
+            };
             if client.alias(model, alias.as_str()).await.map_err(away)? != Some(*number) {
                 client.set_alias(model, alias.as_str(), *number).await.map_err(away)?;
                 mirrored.aliases += 1;

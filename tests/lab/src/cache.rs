@@ -63,11 +63,6 @@ impl Cache {
         self.root.join("downloads")
     }
 
-    /// Where locks are.
-    pub(crate) fn locks(&self) -> PathBuf {
-        self.root.join("locks")
-    }
-
     /// How long the installation of this took, if it is complete.
     pub(crate) fn installed(&self, key: &str) -> Option<Installed> {
         serde_json::from_slice(&fs::read(self.place(key).join(".complete")).ok()?).ok()

@@ -39,6 +39,6 @@ pub use crate::{
     matrix::{Matrix, System, Test, page, run_tests},
     place::Place,
     process::Process,
-    session::{Ready, Session, State, install},
+    session::{Ready, Session, Started, State, install},
     tokens::serve as stand_in_tokens,
 };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use mlci_lab::{COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, Result, Session, find};
+use mlci_lab::{COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, Result, Session, State, find};
 
 /// Real servers on this machine: installed once, started on free loopback ports, stopped for sure.
 #[derive(Parser)]
@@ -126,11 +126,12 @@ fn run(action: Action) -> Result<ExitCode> {
     let cache = Cache::from_env()?;
     match action {
         Action::Up { names } => {
+            let _interrupts = Interrupts::watch()?;
             let mut session = Session::lasting(&cache, &checkout())?;
             for component in named(&names)? {
                 session.start(component, &tell)?;
             }
-            print_running(&session);
+            print_running(session.state());
             say!("\nvariables: eval \"$(cargo xtask lab env)\"; stop with: cargo xtask lab down");
         }
         Action::Down => {
@@ -143,14 +144,14 @@ fn run(action: Action) -> Result<ExitCode> {
             );
         }
         Action::Status => {
-            print_running(&Session::lasting(&cache, &checkout())?);
+            print_running(&Session::look(&cache, &checkout()));
             say!("\ninstalled in {}:", cache.place("").display());
             for component in COMPONENTS {
                 say!("  {:<10} {}", component.name, installed(&cache, component));
             }
         }
         Action::Env => {
-            for (name, value) in Session::lasting(&cache, &checkout())?.settings() {
+            for (name, value) in Session::look(&cache, &checkout()).settings() {
                 say!("export {name}='{}'", value.replace('\'', "'\\''"));
             }
         }
@@ -161,7 +162,7 @@ fn run(action: Action) -> Result<ExitCode> {
             }
         }
         Action::Exec { names, command } => {
-            return with_servers(&cache, &named(&names)?, |settings| exec(&command, settings));
+            return with_servers(&cache, &named(&names)?, |settings, _| exec(&command, settings));
         }
         Action::Test { names, check } => return test(&cache, &names, check),
         Action::StandInTokens { port, folder } => mlci_lab::stand_in_tokens(port, &folder)?,
@@ -174,26 +175,26 @@ fn run(action: Action) -> Result<ExitCode> {
 fn with_servers(
     cache: &Cache,
     components: &[&'static Component],
-    work: impl FnOnce(&BTreeMap<String, String>) -> Result<ExitCode>,
+    work: impl FnOnce(&BTreeMap<String, String>, bool) -> Result<ExitCode>,
 ) -> Result<ExitCode> {
     // Signals end the command that runs in front, or the start of a server; then everything is stopped in order.
     let _interrupts = Interrupts::watch()?;
     let mut session = Session::temporary(cache)?;
-    let started = Instant::now();
+    let (started, mut all_ours) = (Instant::now(), true);
     for component in components {
         let theirs = component.hands_out.first().and_then(|name| env::var(name).ok()).filter(|value| !value.is_empty());
         match theirs {
-            Some(value) => tell(&format!(
-                "{}: yours is used, {}={value}",
-                component.name,
-                component.hands_out.first().unwrap_or(&"")
-            )),
+            Some(value) => {
+                all_ours = false;
+                let variable = component.hands_out.first().unwrap_or(&"");
+                tell(&format!("{}: yours is used, {variable}={value}", component.name));
+            }
             None => session.start(component, &tell)?,
         }
     }
     tell(&format!("{} ready after {:.1} s", components.len(), started.elapsed().as_secs_f64()));
     let settings = session.settings();
-    let result = work(&settings);
+    let result = work(&settings, all_ours);
     session.stop()?;
     result
 }
@@ -214,18 +215,18 @@ fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
             components.push(component);
         }
     }
-    with_servers(cache, &components, |settings| {
+    with_servers(cache, &components, |settings, all_ours| {
         let shown = mlci_lab::run_tests(&checkout(), &systems, settings, &tell)?;
-        // Only all of it makes the page.
-        if names.is_empty() && shown {
+        // Only all of it makes the page, and only what the page says it was run against.
+        if names.is_empty() && shown && all_ours {
             mlci_lab::page(&checkout(), &matrix, check)?;
         }
         Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
 
-fn print_running(session: &Session) {
-    let ready = &session.state().ready;
+fn print_running(state: &State) {
+    let ready = &state.ready;
     if ready.is_empty() {
         say!("nothing runs");
     }
@@ -238,12 +239,8 @@ fn print_running(session: &Session) {
 }
 
 fn installed(cache: &Cache, component: &Component) -> String {
-    let missing: Vec<String> = component
-        .installs
-        .iter()
-        .filter(|install| install.program().is_some() && !cache.place(&install.key()).join(".complete").exists())
-        .map(mlci_lab::Install::shown)
-        .collect();
+    let missing: Vec<String> =
+        component.installs.iter().filter(|install| !install.is_there(cache)).map(mlci_lab::Install::shown).collect();
     let kind = match component.kind {
         Kind::Real => "",
         Kind::StandIn => " [stand-in]",
@@ -266,8 +263,9 @@ fn doctor(cache: &Cache) -> ExitCode {
             minutes += component.minutes;
         }
         say!("{:<10} {text}", component.name);
-        let lacking = component.installs.iter().filter_map(mlci_lab::Install::program).find(|program| !found(program));
-        if let Some(program) = lacking {
+        let needed =
+            component.installs.iter().filter_map(mlci_lab::Install::program).chain(component.programs.iter().copied());
+        for program in needed.filter(|program| !found(program)) {
             whole = false;
             say!("{:<10} lacks `{program}`", "");
         }

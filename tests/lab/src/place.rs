@@ -17,15 +17,8 @@ use crate::{
     error::{Error, Result, tail},
     interrupt,
     process::{Process, Stop},
+    session::Started,
 };
-
-/// What has to be known of a start at once, so that it can be undone whatever happens next.
-pub(crate) enum Noted {
-    /// A process.
-    Process(Process),
-    /// A command that ends what is no process of ours.
-    Stop(Stop),
-}
 
 /// A start of a component: its own state folder, free ports, its processes, and the settings that it hands out.
 pub struct Place<'s> {
@@ -37,8 +30,7 @@ pub struct Place<'s> {
     pub others: &'s BTreeMap<String, String>,
     pub(crate) settings: BTreeMap<String, String>,
     /// Told of each process at once, so that whatever happens next it can be found.
-    pub(crate) note: &'s mut dyn FnMut(Noted) -> Result<()>,
-    pub(crate) locks: PathBuf,
+    pub(crate) note: &'s mut dyn FnMut(Started) -> Result<()>,
     children: Vec<(String, Child)>,
 }
 
@@ -47,10 +39,9 @@ impl<'s> Place<'s> {
         installed: &'s [PathBuf],
         state: PathBuf,
         others: &'s BTreeMap<String, String>,
-        note: &'s mut dyn FnMut(Noted) -> Result<()>,
-        locks: PathBuf,
+        note: &'s mut dyn FnMut(Started) -> Result<()>,
     ) -> Self {
-        Self { installed, state, others, settings: BTreeMap::new(), note, locks, children: Vec::new() }
+        Self { installed, state, others, settings: BTreeMap::new(), note, children: Vec::new() }
     }
 
     /// A file of the installation.
@@ -99,7 +90,7 @@ impl<'s> Place<'s> {
         let child = command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).spawn();
         let child = child.map_err(|source| Error::Run { program, source })?;
         if let Some(process) = Process::of(child.id()) {
-            (self.note)(Noted::Process(process))?;
+            (self.note)(Started::Process(process))?;
         }
         self.children.push((name.to_owned(), child));
         Ok(())
@@ -110,7 +101,7 @@ impl<'s> Place<'s> {
     /// # Errors
     /// When it cannot be noted.
     pub fn on_stop(&mut self, command: &Command) -> Result<()> {
-        (self.note)(Noted::Stop(Stop::of(command)))
+        (self.note)(Started::Stop(Stop::of(command)))
     }
 
     /// Runs a command of the start to its end; what it prints goes to `NAME.log`.
@@ -133,15 +124,6 @@ impl<'s> Place<'s> {
                 _ => sleep(Duration::from_millis(50)),
             }
         }
-    }
-
-    /// A lock file that all labs of this user share.
-    ///
-    /// # Errors
-    /// When its folder cannot be made.
-    pub fn shared_lock(&self, name: &str) -> Result<PathBuf> {
-        fs::create_dir_all(&self.locks).map_err(FileError::at("create", &self.locks))?;
-        Ok(self.locks.join(format!("running-{name}.lock")))
     }
 
     fn log(&self, name: &str) -> PathBuf {

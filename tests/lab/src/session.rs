@@ -14,7 +14,7 @@ use crate::{
     cache::{Cache, lock},
     component::{Component, find},
     error::{Error, Result},
-    place::{Noted, Place, state_of},
+    place::{Place, state_of},
     process::{Process, Stop},
 };
 
@@ -23,11 +23,35 @@ use crate::{
 pub struct State {
     /// The components that are ready, in the order of their start, with what they hand out.
     pub ready: Vec<Ready>,
-    /// Every process that was started, and every command that ends what is no process.
-    pub processes: Vec<Process>,
-    /// Commands that end what is no process of the lab's own.
-    #[serde(default)]
-    pub stops: Vec<Stop>,
+    /// What was started, in this order; it is undone in the other.
+    pub started: Vec<Started>,
+}
+
+impl State {
+    /// Everything that the components hand out.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        self.ready.iter().flat_map(|ready| ready.settings.clone()).collect()
+    }
+}
+
+/// Something that was started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Started {
+    /// A process of the lab's own.
+    Process(Process),
+    /// A command that ends what is no process of the lab's own.
+    Stop(Stop),
+}
+
+impl Started {
+    fn undo(&self) {
+        match self {
+            Self::Process(process) => process.stop(),
+            Self::Stop(stop) => stop.run(),
+        }
+    }
 }
 
 /// A component that runs.
@@ -51,6 +75,9 @@ pub struct Session {
     state: State,
     /// Held while the owner lives; absent where the session stays without it.
     owner: Option<File>,
+    /// Held while this value lives, so that two commands do not work on what stays at once.
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
+    alone: Option<File>,
 }
 
 impl Session {
@@ -67,7 +94,7 @@ impl Session {
         let folder =
             tempfile::Builder::new().prefix("t-").tempdir_in(&runs).map_err(FileError::at("create", &runs))?.keep();
         let owner = lock(&folder.join("owner"))?;
-        Ok(Self { cache: cache.clone(), folder, state: State::default(), owner: Some(owner) })
+        Ok(Self { cache: cache.clone(), folder, state: State::default(), owner: Some(owner), alone: None })
     }
 
     /// The session that stays for this checkout, with what runs in it.
@@ -76,18 +103,26 @@ impl Session {
     /// When its folder cannot be made or read.
     pub fn lasting(cache: &Cache, checkout: &Path) -> Result<Self> {
         sweep(cache)?;
-        let key = mlci_core::Digest::of(checkout.as_os_str().as_encoded_bytes());
-        let folder = cache.runs().join(format!("up-{}", key.short()));
+        let folder = lasting_folder(cache, checkout);
         fs::create_dir_all(&folder).map_err(FileError::at("create", &folder))?;
-        let mut session = Self { cache: cache.clone(), state: read(&folder), folder, owner: None };
-        // What died since is no longer ready, and neither is what may need it. (A command of a start ends by itself, and
-        // what it has left running is ended by another.)
-        let died = session.state.processes.iter().any(|process| !process.is_alive());
-        if died && session.state.stops.is_empty() {
+        // Two at once would each forget what the other has started.
+        let alone = lock(&folder.with_extension("lock"))?;
+        let mut session = Self { cache: cache.clone(), state: read(&folder), folder, owner: None, alone: Some(alone) };
+        // A start that was cut short has left what no component is ready with; and after the machine was started anew
+        // nothing of it runs.
+        let runs = |started: &Started| matches!(started, Started::Process(process) if process.is_alive());
+        let dead = session.state.ready.is_empty() || !session.state.started.iter().any(runs);
+        if dead && !session.state.started.is_empty() {
             session.stop()?;
             fs::create_dir_all(&session.folder).map_err(FileError::at("create", &session.folder))?;
         }
         Ok(session)
+    }
+
+    /// What the session that stays for this checkout has, without touching it.
+    #[must_use]
+    pub fn look(cache: &Cache, checkout: &Path) -> State {
+        read(&lasting_folder(cache, checkout))
     }
 
     /// What runs.
@@ -99,7 +134,7 @@ impl Session {
     /// Everything that the components hand out.
     #[must_use]
     pub fn settings(&self) -> BTreeMap<String, String> {
-        self.state.ready.iter().flat_map(|ready| ready.settings.clone()).collect()
+        self.state.settings()
     }
 
     /// Installs and starts a component and those that it needs, unless they run. `tell` hears what goes on.
@@ -112,6 +147,10 @@ impl Session {
         }
         if component.root && !rustix::process::geteuid().is_root() {
             return Err(Error::Other(format!("`{}` ({}) can only be run by root", component.name, component.about)));
+        }
+        // Before anything that takes minutes.
+        for program in component.programs {
+            crate::install::require(program)?;
         }
         for need in component.needs {
             self.start(find(need)?, tell)?;
@@ -146,24 +185,17 @@ impl Session {
         mlci_core::remove(state)?;
         fs::create_dir_all(state).map_err(FileError::at("create", state))?;
         let others = self.settings();
-        let (before, stops) = (self.state.processes.len(), self.state.stops.len());
+        let before = self.state.started.len();
         let result = {
-            let mut note = |noted: Noted| {
-                match noted {
-                    Noted::Process(process) => self.state.processes.push(process),
-                    Noted::Stop(stop) => self.state.stops.push(stop),
-                }
+            let mut note = |started: Started| {
+                self.state.started.push(started);
                 write(&self.folder, &self.state)
             };
-            let locks = self.cache.locks();
-            let mut place = Place::new(installed, state.to_owned(), &others, &mut note, locks);
+            let mut place = Place::new(installed, state.to_owned(), &others, &mut note);
             (component.start)(&mut place).map(|()| place.settings)
         };
         if result.is_err() {
-            self.state.stops.drain(stops..).rev().for_each(|stop| stop.run());
-            for process in self.state.processes.drain(before..).rev() {
-                process.stop();
-            }
+            self.state.started.drain(before..).rev().for_each(|started| started.undo());
             self.write()?;
         }
         result
@@ -174,10 +206,7 @@ impl Session {
     /// # Errors
     /// When the state cannot be removed.
     pub fn stop(&mut self) -> Result<()> {
-        self.state.stops.drain(..).rev().for_each(|stop| stop.run());
-        for process in self.state.processes.drain(..).rev() {
-            process.stop();
-        }
+        self.state.started.drain(..).rev().for_each(|started| started.undo());
         self.state.ready.clear();
         remove(&self.folder)
     }
@@ -203,7 +232,7 @@ impl Drop for Session {
 pub fn install(cache: &Cache, component: &Component, tell: &dyn Fn(&str)) -> Result<Vec<PathBuf>> {
     let mut places = Vec::new();
     for install in component.installs {
-        if cache.installed(&install.key()).is_none() && install.program().is_some() {
+        if !install.is_there(cache) {
             let about = component.minutes;
             tell(&format!("{}: {} (once, about {about} min)", component.name, install.shown()));
         }
@@ -229,9 +258,7 @@ fn sweep(cache: &Cache) -> Result<()> {
         // Its owner holds the lock for as long as it lives.
         let owned = File::open(folder.join("owner")).is_ok_and(|owner| owner.try_lock().is_err());
         if temporary && !owned {
-            let state = read(&folder);
-            state.stops.iter().rev().for_each(Stop::run);
-            state.processes.iter().rev().for_each(Process::stop);
+            read(&folder).started.iter().rev().for_each(Started::undo);
             remove(&folder)?;
         }
     }
@@ -248,6 +275,11 @@ fn unmount(folder: &Path) {
     for path in below.iter().rev() {
         let _ = std::process::Command::new("umount").arg(path).status();
     }
+}
+
+fn lasting_folder(cache: &Cache, checkout: &Path) -> PathBuf {
+    let key = mlci_core::Digest::of(checkout.as_os_str().as_encoded_bytes());
+    cache.runs().join(format!("up-{}", key.short()))
 }
 
 fn read(folder: &Path) -> State {

@@ -76,7 +76,9 @@ pub enum Reason {
 }
 
 impl Reason {
-    const fn advice(self) -> &'static str {
+    /// What to do about it.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
         match self {
             Self::ImagePull => "check that the image was pushed and that the nodes may pull it",
             Self::Container => "check what the pod refers to, and the image's entry point",

@@ -112,7 +112,9 @@ impl Pipeline {
                     .help(format!("to start it anew: {}", self.command_line(&format!("restart {name}")))));
             }
             // Looked at before anything is changed.
-            self.layout()?.verify(&release.image)?;
+            if target.is_local() {
+                self.layout()?.verify(&release.image)?;
+            }
             note(ending, &release, self);
             let by = self.person();
             // First, so that a command that is cut short here does not let the next ci bring it back.
@@ -236,10 +238,16 @@ impl Pipeline {
             for (name, target) in orphans.into_iter().filter(|(name, _)| wanted(name)) {
                 stop(&name, Ok(target));
             }
+            let mut left = Vec::new();
             for name in self.config().environment.keys().filter(|name| wanted(name.as_str())) {
-                stop(name.as_str(), self.target(name));
-                let down = || EnvironmentEnd::named(name, EnvironmentStatus::Down, "");
-                ending.environments.push(self.environment_status(name).unwrap_or_else(|_| down()));
+                let target = self.target(name);
+                if target.as_ref().is_ok_and(|target| !target.is_local()) {
+                    left.push(name.to_string());
+                } else {
+                    stop(name.as_str(), target);
+                }
+                let unknown = |error: Error| EnvironmentEnd::named(name, EnvironmentStatus::Failed, error.to_string());
+                ending.environments.push(self.environment_status(name).unwrap_or_else(unknown));
             }
             let strangers = self.strangers();
             if *which == Which::All && !strangers.is_empty() {
@@ -249,11 +257,14 @@ impl Pipeline {
                     strangers.join(", ")
                 ));
             }
-            ending.text = Some(if stopped.is_empty() {
-                "nothing ran".to_owned()
-            } else {
-                format!("stopped {}", stopped.join(", "))
-            });
+            let mut said = Vec::new();
+            if !stopped.is_empty() {
+                said.push(format!("stopped {}", stopped.join(", ")));
+            }
+            if !left.is_empty() {
+                said.push(format!("left alone, since it is in a cluster: {}", left.join(", ")));
+            }
+            ending.text = Some(if said.is_empty() { "nothing ran".to_owned() } else { said.join("\n") });
             failed.map_or(Ok(()), Err)
         })
     }

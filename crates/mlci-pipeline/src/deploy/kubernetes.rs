@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use mlci_artifact::Store;
 use mlci_core::ModelName;
 use mlci_k8s::{
-    ApplyOptions, Cluster, ClusterOptions, Deployed, ImageReference, Name, Namespace, RolloutOptions, Workload,
+    ApplyOptions, Cluster, ClusterOptions, Deployed, Failure, ImageReference, Name, Namespace, Reason, RolloutOptions,
+    Workload,
 };
 use mlci_model::Model;
 use tokio::runtime::Runtime;
@@ -88,11 +89,25 @@ impl Kubernetes {
         workload.replicas = Some(self.environment.replicas);
         workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
         workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
+        workload.progress_deadline = self.one_pod().max(workload.progress_deadline);
         workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
         workload.annotations.insert(MODEL.to_owned(), model.to_owned());
         workload.annotations.insert(VERSION.to_owned(), version.to_owned());
         workload.extra_labels.insert("mlci.project".to_owned(), self.name.as_str().to_owned());
         workload
+    }
+
+    /// How long one pod may take to start and another to go, with time to pull the image.
+    fn one_pod(&self) -> Duration {
+        let drain = Duration::from_secs_f64(self.environment.drain_seconds);
+        Duration::from_secs(self.environment.ready_seconds + 60) + drain
+    }
+
+    /// Pods come one after the other.
+    fn options(&self) -> RolloutOptions {
+        let mut options = RolloutOptions::default();
+        options.timeout = options.timeout.max(self.one_pod() * self.environment.replicas.max(1));
+        options
     }
 
     fn of_release(&self, release: &Release) -> Result<Workload> {
@@ -128,59 +143,109 @@ impl Kubernetes {
         &self,
         cluster: &Cluster,
         workload: &Workload,
-        release: &Release,
-        again: bool,
+        wanted: Wanted<'_>,
+        before: Option<&Deployed>,
         progress: &dyn Fn(String),
     ) -> Result<Running, DeployError> {
         let mut options = ApplyOptions::default();
         options.create_namespace = self.environment.create_namespace;
         let mut applied = cluster.apply(workload, &options).await.map_err(other)?;
-        if again {
+        // Nothing has changed, and so nothing begins anew by itself: that is what was asked for then.
+        if before.is_some_and(|before| before.generation == applied.generation) {
             applied = cluster.restart(&self.namespace, &self.name).await.map_err(other)?;
         }
         let tell = |seen: &mlci_k8s::Progress| progress(seen.to_string());
-        let done = cluster.rollout(&applied, &RolloutOptions::default(), tell).await;
+        let done = cluster.rollout(&applied, &self.options(), tell).await;
         let done = done.map_err(|error| match error {
-            mlci_k8s::Error::Rollout(failure) => {
-                DeployError::Release(Error::fail(failure.to_string()).because_of(words(&failure)))
-            }
+            mlci_k8s::Error::Rollout(failure) => failed(&failure),
             error => other(error),
         })?;
         progress(format!("rolled out after {:.1} s", done.after.as_secs_f64()));
-        self.ask(cluster, release).await.map_err(DeployError::Release)?;
+        self.ask(cluster, wanted).await?;
         let deployed = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
         deployed.and_then(|deployed| self.running(&deployed)).ok_or_else(|| {
             DeployError::Other(Error::fail(format!("`{}` has gone from the cluster while it was deployed", self.name)))
         })
     }
 
-    /// The golden predictions, through the Service.
-    async fn ask(&self, cluster: &Cluster, release: &Release) -> Result<()> {
-        let bytes = self.store.get_blob(&release.model).await?;
-        let model = Model::decode(&bytes)?;
-        let forward = cluster.forward(&self.namespace, &self.name).await?;
-        let expected = Expected { model: &model, digest: release.model, version: release.version, pid: None };
+    /// The golden predictions, through the Service. Only what it answers is the release's doing.
+    async fn ask(&self, cluster: &Cluster, Wanted { release, model }: Wanted<'_>) -> Result<(), DeployError> {
+        let forward = cluster.forward(&self.namespace, &self.name).await.map_err(other)?;
+        let expected = Expected { model, digest: release.model, version: release.version, pid: None };
         let verified = verify(&format!("http://{}", forward.address()), &expected, ANSWER).await;
         verified.map(drop).map_err(|error| match forward.last_error() {
-            Some(why) => Error::fail(error.message).because(why),
-            None => error,
+            Some(why) => DeployError::Other(Error::fail(error.message).because(why)),
+            None => DeployError::Release(error),
         })
+    }
+
+    /// The model that the golden predictions are of.
+    async fn model(&self, release: &Release) -> Result<Model> {
+        Ok(Model::decode(&self.store.get_blob(&release.model).await?)?)
+    }
+
+    /// Brings back what served before a release that failed. Says what could not be done.
+    ///
+    /// Somebody else's deployment that came in between is left alone.
+    async fn undo(
+        &self,
+        cluster: &Cluster,
+        release: &Release,
+        serving: Option<&Release>,
+        before: Option<&Deployed>,
+        progress: &dyn Fn(String),
+    ) -> Result<()> {
+        let now = cluster.current(&self.namespace, &self.name).await?;
+        if now.is_none_or(|now| now.digest != Some(release.image)) {
+            return Ok(());
+        }
+        // What was verified last, not what somebody else's deployment, or one that was cut short, had left there.
+        let back = match (serving, before) {
+            (Some(serving), _) => Some(self.of_release(serving)?),
+            (None, Some(before)) => self.of_before(before),
+            (None, None) => None,
+        };
+        match back {
+            Some(back) => {
+                progress("what served before is applied again".to_owned());
+                cluster.rollback(&back, &self.options(), |_| {}).await?;
+            }
+            None if before.is_none() => {
+                cluster.delete(&self.namespace, &self.name).await?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// What is to answer.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    release: &'a Release,
+    model: &'a Model,
+}
+
+/// A rollout that failed: by the release's fault, unless somebody else came in between.
+fn failed(failure: &Failure) -> DeployError {
+    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+    let pod = failure.pod.as_ref().map(|pod| format!("pod `{pod}`: ")).unwrap_or_default();
+    let line = format!("{pod}{}: {}; {}", failure.state, failure.message, failure.reason.advice());
+    // The first line is kept in the record; log and events are for whoever looks now.
+    let mut words: Vec<String> = failure.events.iter().map(|event| clean(event)).collect();
+    if !failure.log.is_empty() {
+        let lines: Vec<String> = failure.log.iter().map(|line| clean(line)).collect();
+        words.push(format!("its last log lines:\n{}", lines.join("\n")));
+    }
+    let error = Error::fail(clean(&line)).because_of(words);
+    match failure.reason {
+        Reason::Superseded | Reason::Deleted | Reason::Paused => DeployError::Other(error),
+        _ => DeployError::Release(error),
     }
 }
 
 fn other(error: mlci_k8s::Error) -> DeployError {
     DeployError::Other(error.into())
-}
-
-/// What the cluster says about a failure: the log's last lines and the events.
-fn words(failure: &mlci_k8s::Failure) -> Vec<String> {
-    let clean = |line: &String| line.chars().filter(|c| !c.is_control()).collect::<String>();
-    let mut words = Vec::new();
-    if !failure.log.is_empty() {
-        words.push(format!("its last log lines:\n{}", failure.log.iter().map(clean).collect::<Vec<_>>().join("\n")));
-    }
-    words.extend(failure.events.iter().map(clean));
-    words
 }
 
 impl Target for Kubernetes {
@@ -197,32 +262,30 @@ impl Target for Kubernetes {
         Ok(None)
     }
 
-    fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError> {
+    fn deploy(
+        &self,
+        release: &Release,
+        serving: Option<&Release>,
+        progress: &dyn Fn(String),
+    ) -> Result<Running, DeployError> {
         let workload = self.of_release(release)?;
         let work = async {
-            let options = ClusterOptions::new(self.context.as_str());
-            let cluster = Cluster::connect(&options).await.map_err(other)?;
+            // Before anything is changed: a store that does not answer is no fault of the release.
+            let model = self.model(release).await?;
+            let cluster = Cluster::connect(&ClusterOptions::new(self.context.as_str())).await.map_err(other)?;
             let before = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
-            // What runs already is started anew: that is what was asked for.
-            let again = before.as_ref().is_some_and(|before| before.digest == Some(release.image));
-            let brought = self.bring(&cluster, &workload, release, again, progress).await;
-            if let (Err(DeployError::Release(_)), false) = (&brought, again) {
-                match before.as_ref().and_then(|before| self.of_before(before)) {
-                    Some(before) => {
-                        progress("the one before is applied again".to_owned());
-                        let back = cluster.rollback(&before, &RolloutOptions::default(), |_| {}).await;
-                        back.map_err(|error: mlci_k8s::Error| {
-                            DeployError::Other(
-                                Error::fail("the release failed, and the one before could not be brought back")
-                                    .because(error),
-                            )
-                        })?;
-                    }
-                    // Nothing served before, so nothing is left behind.
-                    None => drop(cluster.delete(&self.namespace, &self.name).await.map_err(other)?),
+            let wanted = Wanted { release, model: &model };
+            let brought = self.bring(&cluster, &workload, wanted, before.as_ref(), progress).await;
+            let Err(DeployError::Release(error)) = brought else { return brought };
+            let undone = self.undo(&cluster, release, serving, before.as_ref(), progress).await;
+            Err(DeployError::Release(match undone {
+                Ok(()) => error,
+                Err(undoing) => {
+                    let mut causes = error.causes();
+                    causes.insert(0, format!("what served before could not be brought back: {undoing}"));
+                    Error::fail(error.message).because_of(causes)
                 }
-            }
-            brought
+            }))
         };
         self.runtime.block_on(work)
     }
@@ -239,7 +302,11 @@ impl Target for Kubernetes {
                 Some(current) if !current.settled => {
                     Err(Error::fail(format!("{} of {} pods are ready", current.ready, current.desired)))
                 }
-                _ => self.ask(cluster, release).await,
+                _ => {
+                    let model = self.model(release).await?;
+                    let asked = self.ask(cluster, Wanted { release, model: &model }).await;
+                    asked.map_err(|(DeployError::Release(error) | DeployError::Other(error))| error)
+                }
             }
         })
     }

@@ -227,7 +227,10 @@ impl Pipeline {
             return Ok(verified(name, release, &running));
         }
         work();
-        let running = self.bring(name, &*target, release, &history, OnFailure::Reject)?;
+        // What has served already is not rejected because a change of the environment does not suit it.
+        let has_served = history.serving().is_some_and(|serving| serving.image == release.image);
+        let on_failure = if has_served { OnFailure::Keep } else { OnFailure::Reject };
+        let running = self.bring(name, &*target, release, &history, on_failure)?;
         self.move_alias(name, release)?;
         let happened = Happened::Deployed {
             release: release.clone(),
@@ -251,7 +254,7 @@ impl Pipeline {
         let progress = |message: String| {
             self.event(&Event::Progress { name: "deploy".to_owned(), message: format!("{name}: {message}") });
         };
-        match target.deploy(release, &progress) {
+        match target.deploy(release, history.serving(), &progress) {
             Ok(running) => Ok(running),
             Err(DeployError::Other(error)) => Err(error),
             Err(DeployError::Release(error)) => {

@@ -17,7 +17,13 @@ pub(crate) trait Target {
 
     /// Brings the release there: starts it, verifies it, and only then lets it take the place of what ran before.
     /// Where that fails, what ran before still runs.
-    fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError>;
+    /// `serving` is what was verified there last, to be brought back.
+    fn deploy(
+        &self,
+        release: &Release,
+        serving: Option<&Release>,
+        progress: &dyn Fn(String),
+    ) -> Result<Running, DeployError>;
 
     /// Clears away what a command that was cut short left behind. Returns whether there was anything.
     fn settle(&self) -> Result<bool, Error>;

@@ -11,6 +11,7 @@ pub(super) static DOCKER: Component = Component {
     kind: Kind::Real,
     installs: &[Install::Debian { packages: &["docker.io", "containerd", "runc", "tini"] }],
     root: true,
+    programs: &["umount"],
     needs: &["registry"],
     minutes: 1,
     hands_out: &["DOCKER_HOST"],

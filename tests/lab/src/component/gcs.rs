@@ -11,6 +11,7 @@ pub(super) static GCS: Component = Component {
     kind: Kind::StandIn,
     installs: &[Install::Own],
     root: false,
+    programs: &[],
     needs: &[],
     minutes: 0,
     hands_out: &["MLCI_LAB_GCS_BUCKET", "GOOGLE_BASE_URL", "GOOGLE_BEARER_TOKEN"],

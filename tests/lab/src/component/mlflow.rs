@@ -10,6 +10,7 @@ pub(super) static MLFLOW: Component = Component {
     kind: Kind::Real,
     installs: &[Install::Python { name: "mlflow", packages: &["mlflow==3.17.2"] }],
     root: false,
+    programs: &[],
     needs: &[],
     minutes: 2,
     hands_out: &["MLFLOW_TRACKING_URI", "MLCI_LAB_MLFLOW_PYTHON"],

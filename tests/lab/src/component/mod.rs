@@ -26,6 +26,8 @@ pub struct Component {
     pub installs: &'static [Install],
     /// Whether it can only be run by root.
     pub root: bool,
+    /// Programs that have to be on the machine to run it.
+    pub programs: &'static [&'static str],
     /// Components that have to run first.
     pub needs: &'static [&'static str],
     /// About how many minutes the first installation takes on two cores.

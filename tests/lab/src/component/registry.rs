@@ -19,6 +19,7 @@ pub(super) static REGISTRY: Component = Component {
     kind: Kind::Real,
     installs: &[Install::Debian { packages: &["docker-registry", "apache2-utils", "libapr1", "libaprutil1"] }],
     root: false,
+    programs: &["openssl"],
     needs: &[],
     minutes: 1,
     hands_out: &["MLCI_LAB_REGISTRY", "MLCI_LAB_REGISTRY_TOKEN", "DOCKER_CONFIG"],

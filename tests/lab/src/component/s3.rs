@@ -10,6 +10,7 @@ pub(super) static S3: Component = Component {
     kind: Kind::Real,
     installs: &[Install::Go { package: "github.com/versity/versitygw/cmd/versitygw", version: "v1.8.0" }],
     root: false,
+    programs: &[],
     needs: &[],
     minutes: 4,
     hands_out: &["MLCI_LAB_S3_BUCKET", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"],

@@ -137,10 +137,24 @@ impl Install {
         }
     }
 
+    /// Whether there is nothing left to install.
+    #[must_use]
+    pub fn is_there(&self, cache: &Cache) -> bool {
+        match self {
+            Self::Own => true,
+            Self::System { packages } => system::missing(packages).is_empty(),
+            _ => cache.installed(&self.key()).is_some(),
+        }
+    }
+
     /// Installs it unless that was done, and says how long it took where it was done now.
     pub(crate) fn run(&self, cache: &Cache) -> Result<(PathBuf, Option<Duration>)> {
         if let Some(program) = self.program() {
             require(program)?;
+        }
+        // What the system has is asked of the system: a cache may outlive it.
+        if let Self::System { packages } = self {
+            return system::install(&cache.downloads(), packages).map(|()| (cache.downloads(), None));
         }
         cache.install(&self.key(), |place| match self {
             Self::Go { package, version } => go::install(cache, place, package, version),
@@ -148,7 +162,7 @@ impl Install {
             Self::Npm { packages, .. } => npm::install(place, packages),
             Self::Maven { artifact } => maven::install(place, artifact),
             Self::Debian { packages } => debian::unpack(place, packages),
-            Self::System { packages } => system::install(place, packages),
+            Self::System { .. } => Ok(()),
             Self::Kubernetes { version } => kubernetes::build(cache, place, version),
             Self::Own => Ok(()),
         })
@@ -175,6 +189,7 @@ pub(crate) fn require(program: &'static str) -> Result<PathBuf> {
         "go" => "install Go 1.26 or later",
         "python3" => "install Python 3.10 or later with its venv module",
         "npm" => "install Node 18 or later",
+        "kubectl" => "install kubectl 1.33 or later",
         "mvn" | "java" => "install a JDK 17 or later, and Maven",
         "apt-get" => "this component comes from Debian's packages; on another system name a server of your own",
         _ => "install it",

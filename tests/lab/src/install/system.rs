@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// Installs packages of the system, if they are missing and that is allowed.
 pub(super) fn install(place: &Path, packages: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = packages.iter().copied().filter(|package| !is_installed(package)).collect();
+    let missing = missing(packages);
     if missing.is_empty() {
         return Ok(());
     }
@@ -13,7 +13,8 @@ pub(super) fn install(place: &Path, packages: &[&str]) -> Result<()> {
     if !ALLOW_SYSTEM.load(Ordering::Relaxed) {
         return Err(Error::NotAllowed { what: format!("installing {}", missing.join(", ")), command: call });
     }
-    let log = place.join("install.log");
+    std::fs::create_dir_all(place).map_err(mlci_core::FileError::at("create", place))?;
+    let log = place.join("system.log");
     // What is installed here is started by the lab alone.
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -27,6 +28,11 @@ pub(super) fn install(place: &Path, packages: &[&str]) -> Result<()> {
         apt(&arguments)?;
     }
     Ok(())
+}
+
+/// Those that the system does not have.
+pub(super) fn missing<'p>(packages: &[&'p str]) -> Vec<&'p str> {
+    packages.iter().copied().filter(|package| !is_installed(package)).collect()
 }
 
 fn is_installed(package: &str) -> bool {

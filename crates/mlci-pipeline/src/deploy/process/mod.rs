@@ -242,7 +242,12 @@ impl Target for Process {
         }
     }
 
-    fn deploy(&self, release: &Release, progress: &dyn Fn(String)) -> Result<Running, DeployError> {
+    fn deploy(
+        &self,
+        release: &Release,
+        _: Option<&Release>,
+        progress: &dyn Fn(String),
+    ) -> Result<Running, DeployError> {
         self.settle()?;
         let old = self.current()?;
         let last = self.instances()?.iter().filter_map(Instance::number).max().unwrap_or(0);

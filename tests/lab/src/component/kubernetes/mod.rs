@@ -5,7 +5,7 @@ use mlci_core::write_atomic;
 use super::{Component, Kind};
 use crate::{
     error::{Error, Result},
-    install::{Install, require},
+    install::Install,
     place::Place,
 };
 
@@ -33,13 +33,11 @@ pub(super) static KUBERNETES: Component = Component {
         Install::Kubernetes { version: "1.34.4" },
     ],
     root: true,
+    programs: &["kubectl", "openssl", "curl", "cc", "flock", "ip", "bash"],
     needs: &[],
     minutes: 10,
     hands_out: &["MLCI_LAB_KUBE_CONTEXT", "KUBECONFIG", "MLCI_LAB_KUBE_REGISTRY"],
     start: |place| {
-        for program in ["kubectl", "openssl", "curl", "cc"] {
-            require(program)?;
-        }
         wait_for_the_machine(place)?;
         let script = place.state.join("cluster.sh");
         write_atomic(&script, SCRIPT.as_bytes())?;
@@ -76,8 +74,8 @@ pub(super) static KUBERNETES: Component = Component {
 
 /// A machine holds one cluster. Another lab's is waited for; a lock that a process of ours holds says so.
 fn wait_for_the_machine(place: &mut Place<'_>) -> Result<()> {
-    require("flock")?;
-    let (lock, held) = (place.shared_lock("kubernetes")?, place.state.join("held"));
+    // Not in the cache: labs with different caches share the machine.
+    let (lock, held) = (std::env::temp_dir().join("mlci-lab-kubernetes.lock"), place.state.join("held"));
     let mut command = Command::new("flock");
     command.arg(&lock).args(["sh", "-c", "touch \"$0\" && exec sleep infinity"]).arg(&held);
     place.spawn("machine", command)?;
