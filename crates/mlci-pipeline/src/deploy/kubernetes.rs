@@ -199,6 +199,10 @@ impl Kubernetes {
         if now.is_none_or(|now| now.digest != Some(release.image)) {
             return Ok(());
         }
+        // The same image under a changed environment: the pods of before serve until those of now are ready.
+        if serving.is_some_and(|serving| serving.image == release.image) {
+            return Ok(());
+        }
         // What was verified last, not what somebody else's deployment, or one that was cut short, had left there.
         let back = match (serving, before) {
             (Some(serving), _) => Some(self.of_release(serving)?),
