@@ -12,7 +12,7 @@ use std::{
 use mlci_core::Digest;
 use mlci_serve::control::{Addresses, Control, ControlError, SOCKET};
 
-use crate::support::{Client, Instance, command, model_bytes};
+use crate::support::{Client, Instance, command, model_bytes, wait_for};
 
 #[test]
 fn status_and_stop() {
@@ -96,7 +96,10 @@ fn a_dead_servers_socket_is_replaced_and_a_living_ones_is_not() {
     let folder = tempfile::tempdir().unwrap();
     // Dropping the listener leaves its file, as a killed server does.
     drop(UnixListener::bind(folder.path().join(SOCKET)).unwrap());
-    assert!(matches!(Control::connect(folder.path()), Err(ControlError::Connect { .. })));
+    // Another test's child, between its fork and its exec, may hold the socket open for a moment.
+    wait_for("a socket that nobody listens on", || {
+        matches!(Control::connect(folder.path()), Err(ControlError::Connect { .. })).then_some(())
+    });
     let first = Instance::start(folder.path(), "1", &[]);
 
     let second = ["--model", "model.mlci", "--listen", "127.0.0.1:0", "--control", SOCKET];
