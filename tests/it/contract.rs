@@ -83,6 +83,11 @@ fn in_a_ci_job_the_processes_end_with_it() {
     assert_eq!(finished.environment("staging")["note"], "stopped at the end of this CI job");
     assert_eq!(processes_in(project.root()), [0_u32; 0]);
     assert_eq!(project.pass(&["status"]).environment("staging")["status"], "ephemeral");
+    // A job that deploys by hand, as one for production does, leaves none either.
+    project.pass(&["approve", "production"]);
+    let output = project.command(&["deploy", "production", "--format", "json"]).env("CI", "true").output().unwrap();
+    assert_eq!(crate::project::finished(&output).environment("production")["status"], "verified");
+    assert_eq!(processes_in(project.root()), [0_u32; 0]);
 }
 
 #[test]

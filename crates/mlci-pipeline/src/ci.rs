@@ -357,7 +357,7 @@ impl Pipeline {
     }
 
     /// In a CI job nobody would ever stop what it started.
-    fn stop_after_job(&self, ending: &mut Ending, deployed: &[&Label]) -> Result<()> {
+    pub(crate) fn stop_after_job(&self, ending: &mut Ending, deployed: &[&Label]) -> Result<()> {
         for name in deployed {
             let stopped = self.target(name)?.stop()?;
             let end = ending.environments.iter_mut().find(|end| end.name == name.as_str());

@@ -33,6 +33,9 @@ impl Pipeline {
             note(ending, &release, self);
             let result = self.deploy_to(name, &release, Asked::ByPerson { named: image }, || {});
             self.add_end(ending, name, result)?;
+            if crate::ci::is_ci_job() {
+                self.stop_after_job(ending, &[name])?;
+            }
             self.mirror_along();
             Ok(())
         })

@@ -236,7 +236,11 @@ impl Pipeline {
             release: release.clone(),
             configuration: environment.digest(),
             by: self.person(),
-            ephemeral: target.is_local() && matches!(asked, Asked::ByPipeline { ephemeral: true }),
+            ephemeral: target.is_local()
+                && match asked {
+                    Asked::ByPipeline { ephemeral } => ephemeral,
+                    Asked::ByPerson { .. } => crate::ci::is_ci_job(),
+                },
         };
         self.record(name, history.last_number(), &happened)?;
         Ok(verified(name, release, &running))
