@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -175,9 +175,4 @@ fn status(port: u16, path: &str) -> Option<u16> {
     let mut head = [0; 12];
     stream.read_exact(&mut head).ok()?;
     std::str::from_utf8(&head).ok()?.split(' ').nth(1)?.parse().ok()
-}
-
-/// A file name that no component would choose.
-pub(crate) fn state_of(run: &Path, component: &str) -> PathBuf {
-    run.join(component)
 }

@@ -14,7 +14,7 @@ use crate::{
     cache::{Cache, lock},
     component::{Component, find},
     error::{Error, Result},
-    place::{Place, state_of},
+    place::Place,
     process::{Process, Stop},
 };
 
@@ -157,7 +157,7 @@ impl Session {
         }
         let installed = install(&self.cache, component, tell)?;
         let started = Instant::now();
-        let state = state_of(&self.folder, component.name);
+        let state = self.folder.join(component.name);
         let mut tries = 0;
         let settings = loop {
             match self.attempt(component, &installed, &state) {

@@ -1,10 +1,10 @@
 use std::{path::Path, process::Command};
 
 use super::step;
-use crate::{cache::Cache, error::Result};
+use crate::error::Result;
 
 /// Builds a program of a module into `PLACE/bin`. The build cache is the user's own, so that a cut build goes on.
-pub(super) fn install(_: &Cache, place: &Path, package: &str, version: &str) -> Result<()> {
+pub(super) fn install(place: &Path, package: &str, version: &str) -> Result<()> {
     let mut command = Command::new("go");
     command
         .args(["install", "-trimpath", "-ldflags=-s -w", &format!("{package}@{version}")])

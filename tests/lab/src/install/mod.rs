@@ -157,8 +157,8 @@ impl Install {
             return system::install(&cache.downloads(), packages).map(|()| (cache.downloads(), None));
         }
         cache.install(&self.key(), |place| match self {
-            Self::Go { package, version } => go::install(cache, place, package, version),
-            Self::Python { packages, .. } => python::install(cache, place, packages),
+            Self::Go { package, version } => go::install(place, package, version),
+            Self::Python { packages, .. } => python::install(place, packages),
             Self::Npm { packages, .. } => npm::install(place, packages),
             Self::Maven { artifact } => maven::install(place, artifact),
             Self::Debian { packages } => debian::unpack(place, packages),

@@ -1,10 +1,10 @@
 use std::{path::Path, process::Command};
 
 use super::step;
-use crate::{cache::Cache, error::Result};
+use crate::error::Result;
 
 /// Makes a virtual environment in `PLACE/venv` with these packages in it.
-pub(super) fn install(_: &Cache, place: &Path, packages: &[&str]) -> Result<()> {
+pub(super) fn install(place: &Path, packages: &[&str]) -> Result<()> {
     let log = place.join("install.log");
     let venv = place.join("venv");
     step(Command::new("python3").args(["-m", "venv"]).arg(&venv), &log)?;
