@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use crate::project::repository;
 
 /// What must not come with a crate. `mlci-core` and `mlci-model` are the shared ground.
-const CRATES: [(&str, &[&str], &str); 9] = [
+const CRATES: [(&str, &[&str], &str); 10] = [
     ("mlci-core", &["mlci-model", "tokio", "serde_json"], "mlci_core::Digest::of(b\"\")"),
     ("mlci-model", &["tokio", "hyper", "mlci-train"], "mlci_model::FORMAT_VERSION"),
     ("mlci-train", &["tokio", "hyper", "object_store", "mlci-track"], "mlci_train::ReadOptions::new(\"y\")"),
@@ -13,6 +13,11 @@ const CRATES: [(&str, &[&str], &str); 9] = [
     ("mlci-artifact", &["hyper", "reqwest", "mlci-model", "mlci-track"], "mlci_artifact::Store::in_memory()"),
     ("mlci-image", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_image::Settings::default()"),
     ("mlci-k8s", &["mlci-model", "mlci-artifact", "mlci-image"], "mlci_k8s::FIELD_MANAGER"),
+    (
+        "mlci-monitor",
+        &["tokio", "hyper", "mlci-model", "mlci-serve"],
+        "mlci_monitor::Settings::new(\"m\".parse().unwrap())",
+    ),
     ("mlci-workflows", &["tokio", "hyper", "mlci-model", "mlci-artifact"], "mlci_workflows::System::ALL"),
     ("mlci-serve", &["object_store", "linfa", "mlci-train", "mlci-artifact"], "mlci_serve::ServerOptions::default()"),
 ];

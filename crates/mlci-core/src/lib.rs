@@ -13,12 +13,20 @@
 //! assert!("Wine Quality".parse::<ModelName>().is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//! With the feature `rendered` there is `RenderedFile`, a file that is made for a repository to check in, with its
+//! comparison.
 
+#[cfg(feature = "rendered")]
+mod difference;
 mod digest;
 mod file;
 mod name;
+#[cfg(feature = "rendered")]
+mod rendered;
 mod verdict;
 
+#[cfg(feature = "rendered")]
+pub use crate::{difference::Difference, rendered::RenderedFile};
 pub use crate::{
     digest::{Digest, DigestBuilder, ParseDigestError},
     file::{FileError, digest_file, open_file, remove, write_atomic},

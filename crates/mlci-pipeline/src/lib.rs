@@ -77,6 +77,7 @@ pub use crate::{
         EnvironmentEnd, EnvironmentStatus, ErrorEnd, Event, Finished, ImageRef, ModelRef, Observer, RunRef, Silent,
         StageEnd, StageStatus,
     },
+    generate::Subject,
     init::{InitOptions, init},
     interrupt::{Interrupted, install as on_signal},
     pipeline::Pipeline,

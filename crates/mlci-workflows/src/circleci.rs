@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use mlci_core::RenderedFile;
+
 use crate::{
-    Cache, File, Job, Pipeline, Result, System, Trigger, shell,
+    Cache, Job, Pipeline, Result, System, Trigger, shell,
     yaml::{self, Lines, Map},
 };
 
@@ -77,14 +79,14 @@ struct Only {
     only: Vec<String>,
 }
 
-pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
+pub(crate) fn render(pipeline: &Pipeline) -> Result<RenderedFile> {
     let document = Document {
         version: 2.1,
         jobs: pipeline.jobs.iter().map(|job| (job.name.to_string(), job_node(pipeline, job))).collect(),
         workflows: Map(vec![(WORKFLOW.to_owned(), Workflow { jobs: uses(pipeline) })]),
     };
     let header = pipeline.header(System::CircleCi, &[]);
-    Ok(File { path: PATH, text: yaml::document(PATH, &header, &document)? })
+    Ok(RenderedFile { path: PATH.to_owned(), text: yaml::document(PATH, &header, &document)? })
 }
 
 fn job_node(pipeline: &Pipeline, job: &Job) -> JobNode {

@@ -1,6 +1,8 @@
 use std::{fmt, str::FromStr};
 
-use crate::{Difference, Pipeline, Result, circleci, github, gitlab, jenkins};
+use mlci_core::RenderedFile;
+
+use crate::{Pipeline, Result, circleci, github, gitlab, jenkins};
 
 /// A CI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,15 +23,6 @@ pub enum System {
 #[error("no CI system is called `{name}`; there are github, gitlab, jenkins and circleci")]
 pub struct UnknownSystem {
     name: String,
-}
-
-/// A file to check in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Where the system looks for it, relative to the root of the repository.
-    pub path: &'static str,
-    /// Its content, UTF-8 with `\n` at the end of each line.
-    pub text: String,
 }
 
 impl System {
@@ -63,15 +56,12 @@ impl FromStr for System {
     }
 }
 
-/// The first words of every rendered file, after the comment sign.
-const MARK: &str = "Made by mlci";
-
 impl Pipeline {
     /// Renders the files of a system. The same pipeline gives the same bytes.
     ///
     /// # Errors
     /// Those of [`Pipeline::check`].
-    pub fn render(&self, system: System) -> Result<Vec<File>> {
+    pub fn render(&self, system: System) -> Result<Vec<RenderedFile>> {
         self.check()?;
         let file = match system {
             System::GitHub => github::render(self),
@@ -85,32 +75,14 @@ impl Pipeline {
     /// The comment at the top of a file: by what it was made, and how to make it anew.
     pub(crate) fn header(&self, system: System, notes: &[String]) -> String {
         let sign = if system == System::Jenkins { "//" } else { "#" };
+        let mark = RenderedFile::MARK;
         let program = crate::shell::command(&self.program);
         let mut header = format!(
-            "{sign} {MARK}; edits are lost. Make it anew with: {program} generate {system}\n{sign} What it does and how to set it up: docs/src/ci-systems.md of mlci.\n"
+            "{sign} {mark}; edits are lost. Make it anew with: {program} generate {system}\n{sign} What it does and how to set it up: docs/src/ci-systems.md of mlci.\n"
         );
         for note in notes {
             header.push_str(&format!("{sign} {note}\n"));
         }
         header
-    }
-}
-
-impl File {
-    /// Compares a file that is there (`None`: it is not) with this one; `None` if they are the same. Line ends count
-    /// as equal whether `\n` or `\r\n`, since git may change them at check-out.
-    #[must_use]
-    pub fn compare(&self, existing: Option<&str>) -> Option<Difference> {
-        Difference::between(self.path, existing, &self.text)
-    }
-
-    /// Whether a file that is there was made by this crate, so that it may be overwritten.
-    #[must_use]
-    pub fn is_ours(existing: &str) -> bool {
-        let first = existing.trim_start_matches('\u{feff}');
-        first
-            .strip_prefix("//")
-            .or_else(|| first.strip_prefix('#'))
-            .is_some_and(|line| line.trim_start().starts_with(MARK))
     }
 }

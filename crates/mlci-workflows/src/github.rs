@@ -6,8 +6,10 @@ use self::document::{
     Branches, Cancel, Concurrency, DefaultRun, Defaults, EnvironmentNode, Input, JobNode, On, Permissions, Step,
     Workflow,
 };
+use mlci_core::RenderedFile;
+
 use crate::{
-    Cache, File, Job, Pipeline, Result, System, Trigger, shell,
+    Cache, Job, Pipeline, Result, System, Trigger, shell,
     yaml::{self, Lines},
 };
 
@@ -24,7 +26,7 @@ const CACHE_SAVE: &str = "actions/cache/save@v5";
 const ALWAYS: &str = "always()";
 const DAYS: u32 = 30;
 
-pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
+pub(crate) fn render(pipeline: &Pipeline) -> Result<RenderedFile> {
     let branches = || Branches { branches: vec![pipeline.default_branch.clone()] };
     let workflow = Workflow {
         name: format!("mlci {}", pipeline.project),
@@ -39,7 +41,7 @@ pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
         format!("The job `{name}` waits for a person if the environment `{name}` has required reviewers: set them on GitHub.")
     }));
     let header = pipeline.header(System::GitHub, &notes);
-    Ok(File { path: PATH, text: yaml::document(PATH, &header, &workflow)? })
+    Ok(RenderedFile { path: PATH.to_owned(), text: yaml::document(PATH, &header, &workflow)? })
 }
 
 fn job_node(pipeline: &Pipeline, job: &Job) -> JobNode {

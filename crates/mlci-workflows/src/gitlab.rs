@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use mlci_core::RenderedFile;
+
 use crate::{
-    Cache, File, Job, Pipeline, Result, System, Trigger, shell,
+    Cache, Job, Pipeline, Result, System, Trigger, shell,
     yaml::{self, Lines, Map},
 };
 
@@ -86,7 +88,7 @@ struct Artifacts {
     paths: Vec<String>,
 }
 
-pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
+pub(crate) fn render(pipeline: &Pipeline) -> Result<RenderedFile> {
     let rule = |condition: String| Rule { condition, when: None, allow_failure: None };
     let document = Document {
         workflow: Workflow { rules: vec![rule(MERGE_REQUEST.to_owned()), rule(on_branch(pipeline))] },
@@ -95,7 +97,7 @@ pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
         jobs: pipeline.jobs.iter().map(|job| (job.name.to_string(), job_node(pipeline, job))).collect(),
     };
     let header = pipeline.header(System::GitLab, &[]);
-    Ok(File { path: PATH, text: yaml::document(PATH, &header, &document)? })
+    Ok(RenderedFile { path: PATH.to_owned(), text: yaml::document(PATH, &header, &document)? })
 }
 
 const MERGE_REQUEST: &str = "$CI_PIPELINE_SOURCE == \"merge_request_event\"";

@@ -1,8 +1,10 @@
 //! Jenkins, a declarative pipeline (<https://www.jenkins.io/doc/book/pipeline/syntax/>) of plain directives and steps of
 //! the plugins that "Pipeline" brings along, for a multibranch project.
 
+use mlci_core::RenderedFile;
+
 use crate::{
-    File, Job, Pipeline, Result, System, Trigger,
+    Job, Pipeline, Result, System, Trigger,
     groovy::{Writer, string},
     shell,
 };
@@ -12,7 +14,7 @@ const PATH: &str = "Jenkinsfile";
 const APPROVAL_HOURS: u32 = 72;
 const KEPT_STASHES: u32 = 10;
 
-pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
+pub(crate) fn render(pipeline: &Pipeline) -> Result<RenderedFile> {
     let mut out = Writer::default();
     out.block("pipeline", |out| {
         // Each stage asks for its own, so that none is held while a person is waited for.
@@ -32,7 +34,7 @@ pub(crate) fn render(pipeline: &Pipeline) -> Result<File> {
             }
         });
     });
-    Ok(File { path: PATH, text: pipeline.header(System::Jenkins, &[]) + &out.finish() })
+    Ok(RenderedFile { path: PATH.to_owned(), text: pipeline.header(System::Jenkins, &[]) + &out.finish() })
 }
 
 fn approval(out: &mut Writer, pipeline: &Pipeline, job: &Job) {

@@ -30,7 +30,6 @@
 
 mod check;
 mod circleci;
-mod difference;
 mod error;
 mod file;
 mod github;
@@ -43,11 +42,10 @@ mod standard;
 mod yaml;
 
 pub use crate::{
-    difference::Difference,
     error::{Error, Result},
-    file::{File, System, UnknownSystem},
+    file::{System, UnknownSystem},
     pipeline::{Cache, Environment, Job, Machine, Pipeline, Report, Trigger, Variable, VariableValue},
     standard::{EnvironmentSettings, Settings},
 };
 // Types of mlci-core that stand in this crate's signatures.
-pub use mlci_core::{Label, ModelName};
+pub use mlci_core::{Difference, Label, ModelName, RenderedFile};

@@ -150,10 +150,10 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Write the definition of this pipeline for a CI system, to be checked in.
+    /// Write files that follow from the configuration, to be checked in: CI definitions, chart, rules, dashboards.
     Generate {
-        /// github, gitlab, jenkins or circleci.
-        system: mlci_workflows::System,
+        /// github, gitlab, jenkins, circleci; helm; rules, dashboards, elk.
+        subject: crate::generate::Subject,
         /// Write nothing: show the difference, and fail if there is one.
         #[arg(long)]
         check: bool,

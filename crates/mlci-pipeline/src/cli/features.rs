@@ -1,25 +1,28 @@
 //! Back ends with a weight are not in a light command line. Where the configuration asks for one, the command line
 //! builds itself with it and hands over.
 
-use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process::Command};
+use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process};
 
+use super::arguments::Command;
 use crate::{
     config::{Loaded, TargetKind},
     error::Error,
+    generate::Subject,
 };
 
 /// Set for the program that was built anew, so that it does not try again.
 const AGAIN: &str = "MLCI_BUILT_WITH_FEATURES";
 
-/// The features that a configuration asks for and this program lacks.
-pub(super) fn missing(loaded: &Loaded) -> Vec<&'static str> {
+/// The features that a configuration and a command ask for and this program lacks.
+pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let config = &loaded.config;
     let store = mlci_artifact::Scheme::of(&config.artifact.store);
     let store = store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature);
     let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
     let registry = (config.image.repository.is_some() && !cfg!(feature = "registry")).then_some("registry");
     let on_cluster = config.environment.values().any(|environment| environment.target == TargetKind::Kubernetes);
-    let kubernetes = (on_cluster && !cfg!(feature = "kubernetes")).then_some("kubernetes");
+    let chart = matches!(command, Command::Generate { subject: Subject::Helm, .. });
+    let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).collect()
 }
 
@@ -45,7 +48,7 @@ pub(super) fn hand_over(loaded: &Loaded, features: &[&str], arguments: &[OsStrin
         let _ = mlci_core::write_atomic(&note, env!("CARGO_PKG_VERSION").as_bytes());
     }
     let wanted: Vec<String> = features.iter().map(|feature| format!("mlci-pipeline/{feature}")).collect();
-    let source = Command::new(cargo)
+    let source = process::Command::new(cargo)
         .args(["run", "--quiet", "--manifest-path"])
         .arg(std::path::Path::new(&package).join("Cargo.toml"))
         .args(["--features", &wanted.join(","), "--"])

@@ -112,7 +112,7 @@ fn execute(cli: Cli, arguments: &[OsString]) -> u8 {
                         error
                     }
                 })
-                .and_then(|loaded| match features::missing(&loaded).as_slice() {
+                .and_then(|loaded| match features::missing(&loaded, &command).as_slice() {
                     [] => open(loaded, &command, &observer),
                     lacking => Err(features::hand_over(&loaded, lacking, arguments)),
                 });
@@ -229,7 +229,7 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
         Command::Down { environment: Some(name), .. } => pipeline.down(&Which::One(name)),
         Command::Down { environment: None, .. } => pipeline.down(&Which::All),
         Command::Doctor => pipeline.doctor(),
-        Command::Generate { system, check } => pipeline.generate(system, check),
+        Command::Generate { subject, check } => pipeline.generate(subject, check),
         Command::Clean => pipeline.clean(),
         Command::Config { .. } => pipeline.show_config(),
         Command::Init { .. } | Command::Completions { .. } => refuse(Error::invalid("this needs no configuration")),

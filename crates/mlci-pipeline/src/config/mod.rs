@@ -9,6 +9,7 @@ mod folders;
 mod gate;
 mod keys;
 mod load;
+mod monitor;
 mod render;
 mod values;
 
@@ -26,6 +27,7 @@ pub use self::{
     error::ConfigError,
     gate::{Gate, Limit, Metric},
     load::{LoadError, Loaded, load},
+    monitor::Monitor,
     render::{json_schema, render},
 };
 
@@ -65,6 +67,9 @@ pub struct Config {
     /// What the definitions for CI systems say beside the jobs.
     #[serde(default)]
     pub ci: Ci,
+    /// How the served model is watched.
+    #[serde(default)]
+    pub monitor: Monitor,
     /// Where the model is deployed, in the order of the file.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Environment>")]

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::Path};
 
-use mlci_workflows::{File, Pipeline, System};
+use mlci_workflows::{Pipeline, RenderedFile, System};
 
 use crate::sample;
 
@@ -11,7 +11,7 @@ use crate::sample;
 fn check(name: &str, pipeline: &Pipeline) {
     for system in System::ALL {
         for file in pipeline.render(system).unwrap() {
-            let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).join(file.path);
+            let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).join(&file.path);
             if env::var_os("MLCI_WRITE_GOLDEN").is_some() {
                 fs::create_dir_all(golden.parent().unwrap()).unwrap();
                 fs::write(&golden, &file.text).unwrap();
@@ -19,7 +19,7 @@ fn check(name: &str, pipeline: &Pipeline) {
             let present = fs::read_to_string(&golden).ok();
             let difference = file.compare(present.as_deref());
             assert!(difference.is_none(), "{}", difference.unwrap());
-            assert!(File::is_ours(&file.text));
+            assert!(RenderedFile::is_ours(&file.text));
         }
     }
 }
@@ -37,7 +37,7 @@ fn the_least_with_words_that_need_care() {
 #[test]
 fn what_people_wrote_is_not_ours() {
     for text in ["", "name: CI\n", "# Made by hand\n", "pipeline {}\n", "x # Made by mlci\n"] {
-        assert!(!File::is_ours(text), "{text}");
+        assert!(!RenderedFile::is_ours(text), "{text}");
     }
 }
 

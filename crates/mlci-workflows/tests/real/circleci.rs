@@ -105,7 +105,7 @@ fn faults_are_found() {
     .enumerate()
     {
         assert!(file.text.contains(from), "{from}");
-        fs::write(project.repository().join(file.path), file.text.replacen(from, to, 1)).unwrap();
+        fs::write(project.repository().join(&file.path), file.text.replacen(from, to, 1)).unwrap();
         let said = run(&project, &format!("work-{index}"), "main", "approve");
         assert_eq!(said.code, Some(2), "{from}: {}", said.all);
         assert!(said.out.contains(word), "{from}: {}", said.all);

@@ -76,7 +76,7 @@ fn rules_let_in_what_they_should() {
     assert_eq!(listed(&project, &[]), []);
 
     let unknown = file.text.replace("needs:\n    - staging", "needs:\n    - stagng");
-    fs::write(project.repository().join(file.path), unknown).unwrap();
+    fs::write(project.repository().join(&file.path), unknown).unwrap();
     assert!(local(&project, &["--list-json"]).failed().all.contains("stagng"));
 }
 

@@ -116,13 +116,13 @@ fn the_interpreter_refuses_what_it_does_not_know() {
     .enumerate()
     {
         let text = file.text.replacen(from, to, 1);
-        fs::write(project.repository().join(file.path), text).unwrap();
+        fs::write(project.repository().join(&file.path), text).unwrap();
         let said = run(&project, &format!("work-{index}"), &MAIN);
         let expected = if word.is_empty() { 0 } else { 2 };
         assert_eq!(said.code, Some(expected), "{from}: {}", said.all);
         assert!(said.out.contains(word), "{}", said.all);
     }
     let cut = file.text.trim_end().trim_end_matches('}');
-    fs::write(project.repository().join(file.path), cut).unwrap();
+    fs::write(project.repository().join(&file.path), cut).unwrap();
     assert_eq!(run(&project, "cut", &MAIN).code, Some(2));
 }

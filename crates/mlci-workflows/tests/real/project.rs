@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use mlci_workflows::{Cache, File, Pipeline, Settings, System, Variable, VariableValue};
+use mlci_workflows::{Cache, Pipeline, RenderedFile, Settings, System, Variable, VariableValue};
 use tempfile::TempDir;
 
 use crate::tool;
@@ -51,12 +51,12 @@ pub(crate) const AWKWARD: &str =
     "0 'a' \"b\" $HOME ${{ github.ref }} $[[ x ]] $(x) `y` << z >> \\u0041\\n % Größe {{ w }}";
 
 impl Project {
-    pub(crate) fn new(system: System) -> (Self, File) {
+    pub(crate) fn new(system: System) -> (Self, RenderedFile) {
         let file = pipeline().render(system).unwrap().remove(0);
         let project = Self { folder: tempfile::tempdir().unwrap() };
         let repository = project.repository();
         for (path, text) in
-            [(file.path, file.text.as_str()), ("Cargo.lock", "# lock\n"), (".gitignore", "/target/\n.mlci/\n")]
+            [(file.path.as_str(), file.text.as_str()), ("Cargo.lock", "# lock\n"), (".gitignore", "/target/\n.mlci/\n")]
         {
             let path = repository.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -6,13 +6,13 @@ use similar::TextDiff;
 /// lines that are there and `+` for those to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    path: &'static str,
+    path: String,
     missing: bool,
     diff: String,
 }
 
 impl Difference {
-    pub(crate) fn between(path: &'static str, existing: Option<&str>, wanted: &str) -> Option<Self> {
+    pub(crate) fn between(path: &str, existing: Option<&str>, wanted: &str) -> Option<Self> {
         let missing = existing.is_none();
         let existing = existing.unwrap_or_default().replace("\r\n", "\n");
         if !missing && existing == wanted {
@@ -22,13 +22,13 @@ impl Difference {
         let mut diff = diff.unified_diff();
         let from = if missing { "/dev/null" } else { path };
         let diff = diff.context_radius(3).header(from, path).to_string();
-        Some(Self { path, missing, diff })
+        Some(Self { path: path.to_owned(), missing, diff })
     }
 
     /// The file, relative to the root of the repository.
     #[must_use]
-    pub fn path(&self) -> &'static str {
-        self.path
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Whether the file is not there at all.

@@ -1,0 +1,17 @@
+//! What watches a served model: Prometheus rules, Grafana dashboards, Elasticsearch templates and log shippers.
+//!
+//! Start at [`Settings`], which says whose they are: [`Settings::rules`], [`Settings::dashboards`] and [`Settings::elk`]
+//! render files to check in. The same settings give the same bytes.
+
+mod elk;
+mod error;
+mod grafana;
+mod prometheus;
+mod settings;
+
+pub use crate::{
+    error::{Error, Result},
+    settings::Settings,
+};
+// Types of mlci-core that stand in this crate's signatures.
+pub use mlci_core::{ModelName, RenderedFile};

@@ -1,0 +1,135 @@
+//! `generate`: files that follow from the configuration, to be checked in.
+
+#[cfg(feature = "kubernetes")]
+mod chart;
+mod monitor;
+mod workflow;
+
+use std::{fs, path::Path, str::FromStr};
+
+use mlci_core::{FileError, RenderedFile, write_atomic};
+use mlci_workflows::System;
+use serde_json::json;
+
+use crate::{
+    error::{Error, Result},
+    event::Finished,
+    pipeline::Pipeline,
+};
+
+/// What is generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// The definition of this pipeline for a CI system.
+    Workflow(System),
+    /// A Helm chart.
+    Helm,
+    /// Prometheus rules and their tests.
+    Rules,
+    /// Grafana dashboards.
+    Dashboards,
+    /// Elasticsearch templates, shippers, Kibana objects.
+    Elk,
+}
+
+impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Workflow(System::GitHub),
+        Self::Workflow(System::GitLab),
+        Self::Workflow(System::Jenkins),
+        Self::Workflow(System::CircleCi),
+        Self::Helm,
+        Self::Rules,
+        Self::Dashboards,
+        Self::Elk,
+    ];
+
+    /// The name in commands.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Workflow(system) => system.name(),
+            Self::Helm => "helm",
+            Self::Rules => "rules",
+            Self::Dashboards => "dashboards",
+            Self::Elk => "elk",
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        Self::ALL.into_iter().find(|subject| subject.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
+            format!("there are {}", known.join(", "))
+        })
+    }
+}
+
+impl Pipeline {
+    /// Writes the files of a subject, or with `check` says how those that are there differ.
+    ///
+    /// A file that was not made by mlci is never overwritten.
+    pub fn generate(&self, subject: Subject, check: bool) -> Finished {
+        self.command("generate", |ending| {
+            let rendered = self.rendered(subject)?;
+            let (mut said, mut differing) = (Vec::new(), Vec::new());
+            let mut to_write = Vec::new();
+            for file in &rendered {
+                let path = self.root().join(&file.path);
+                let present = read(&path)?;
+                let Some(difference) = file.compare(present.as_deref()) else {
+                    said.push(format!("{} is up to date", file.path));
+                    continue;
+                };
+                if check {
+                    differing.push(difference.to_string());
+                } else if present.as_ref().is_some_and(|text| !RenderedFile::is_ours(text)) {
+                    return Err(Error::invalid(format!("`{}` is there, and was not made by mlci", path.display()))
+                        .help("move it away; what is yours can stand in a file of its own"));
+                } else {
+                    to_write.push((path, file));
+                }
+            }
+            // After all were looked at, so that a refusal leaves nothing half made.
+            for (path, file) in to_write {
+                write_atomic(&path, file.text.as_bytes())?;
+                said.push(format!("wrote {}", file.path));
+            }
+            let paths: Vec<&str> = rendered.iter().map(|file| file.path.as_str()).collect();
+            ending.result = Some(json!({"system": subject.name(), "files": paths, "differing": differing.len()}));
+            ending.text = Some([said, differing.clone()].concat().join("\n"));
+            if differing.is_empty() {
+                return Ok(());
+            }
+            let again = self.command_line(&format!("generate {}", subject.name()));
+            Err(Error::fail(format!("what `generate {}` makes is out of date", subject.name()))
+                .help(format!("make it anew: {again}")))
+        })
+    }
+
+    fn rendered(&self, subject: Subject) -> Result<Vec<RenderedFile>> {
+        match subject {
+            Subject::Workflow(system) => self.workflow()?.render(system).map_err(|error| {
+                Error::invalid(format!("there is no definition of this pipeline for {}", system.name())).because(error)
+            }),
+            #[cfg(feature = "kubernetes")]
+            Subject::Helm => self.chart(),
+            #[cfg(not(feature = "kubernetes"))]
+            Subject::Helm => Err(Error::invalid("this program was built without the feature `kubernetes`")),
+            Subject::Rules | Subject::Dashboards | Subject::Elk => self.monitoring(subject),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::at("read", path)(error).into()),
+    }
+}
