@@ -7,9 +7,9 @@
 #[path = "../it/project.rs"]
 mod project;
 
-mod github;
 mod kubernetes;
 mod mlflow;
+mod push;
 mod registry;
 mod stores;
 

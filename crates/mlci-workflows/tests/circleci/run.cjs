@@ -85,7 +85,7 @@ const steps = {
     only("run", rest, []);
     if (!name || !command || !/^\d+m$/.test(no_output_timeout)) throw new Broken(`run: ${JSON.stringify({ name, no_output_timeout })}`);
     // CircleCI's default shell.
-    const done = spawnSync("bash", ["-eo", "pipefail", "-c", command], { cwd: job.here, env: { ...process.env, ...job.secrets }, encoding: "utf8" });
+    const done = spawnSync("bash", ["-eo", "pipefail", "-c", command], { cwd: job.here, env: { ...process.env, CI: "true", CIRCLECI: "true", ...job.secrets }, encoding: "utf8" });
     process.stdout.write(done.stdout + done.stderr);
     if (done.status !== 0) throw new Error(`Exited with code exit status ${done.status}`);
   },

@@ -145,7 +145,7 @@ class Steps extends Section {
         def file = File.createTempFile('script', '.sh')
         file.setText(script, 'UTF-8')
         // As Jenkins does for a script without its own first line.
-        try { Run.execute(['sh', '-xe', file.path], here(), variables + [WORKSPACE: here().path], seconds) } finally { file.delete() }
+        try { Run.execute(['sh', '-xe', file.path], here(), [CI: 'true', WORKSPACE: here().path] + variables, seconds) } finally { file.delete() }
     }
 
     void stash(Map given) {
