@@ -13,7 +13,7 @@ use mlci_track::{
 
 /// The right password in the address opens everything, artifacts too; a wrong one is told so at once and not shown.
 #[tokio::test]
-#[ignore = "needs an MLflow server with passwords: set MLCI_LAB_MLFLOW_AUTH_URI"]
+#[ignore = "needs an MLflow server with passwords: cargo xtask test --lab mlflow-auth"]
 async fn passwords() {
     let uri = env::var("MLCI_LAB_MLFLOW_AUTH_URI").expect("MLCI_LAB_MLFLOW_AUTH_URI names the server and its user");
     let folder = tempfile::tempdir().unwrap();

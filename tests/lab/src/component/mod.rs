@@ -48,8 +48,9 @@ pub enum Kind {
 }
 
 /// All components.
-pub static COMPONENTS: [&Component; 10] = [
+pub static COMPONENTS: [&Component; 11] = [
     &mlflow::MLFLOW,
+    &mlflow::MLFLOW_AUTH,
     &s3::S3,
     &gcs::GCS,
     &registry::REGISTRY,

@@ -88,11 +88,7 @@ impl Install {
                 let name = package.rsplit('/').next().unwrap_or(package);
                 format!("{name}-{version}")
             }
-            Self::Python { name, packages } => {
-                let first = packages.first().copied().unwrap_or_default();
-                format!("{name}-{}", first.rsplit("==").next().unwrap_or_default())
-            }
-            Self::Npm { name, packages } => {
+            Self::Python { name, packages } | Self::Npm { name, packages } => {
                 // Any other version of any of them is another installation.
                 format!("{name}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short())
             }
