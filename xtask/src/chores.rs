@@ -15,8 +15,9 @@ pub(crate) fn test(arguments: &[OsString]) -> ExitCode {
         Some(at) => (arguments.get(..at).unwrap_or_default(), arguments.get(at + 1..)),
         None => (arguments, None),
     };
-    // Whoever names components wants those alone.
-    if names.is_none_or(|names| names.iter().all(|name| name.to_string_lossy().starts_with("--"))) {
+    // Whoever names components, or what takes long, wants that alone.
+    let some = |name: &OsString| name == "--soak" || !name.to_string_lossy().starts_with("--");
+    if !names.is_some_and(|names| names.iter().any(some)) {
         let mut command = cargo("test");
         command.arg("--workspace").args(before);
         if names.is_some() {

@@ -31,7 +31,7 @@ mod tokens;
 
 pub use crate::{
     cache::Cache,
-    component::{COMPONENTS, Component, Kind, find},
+    component::{COMPONENTS, Component, Kind, ON_DEMAND, find},
     error::{Error, Result},
     gcs::serve as stand_in_gcs,
     install::{Install, allow_system},

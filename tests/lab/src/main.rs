@@ -10,7 +10,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use mlci_lab::{COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, Result, Session, State, find};
+use mlci_lab::{
+    COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, ON_DEMAND, Result, Session, State, System, find,
+};
 
 /// Real servers on this machine: installed once, started on free loopback ports, stopped for sure.
 #[derive(Parser)]
@@ -59,6 +61,9 @@ enum Action {
         /// Compare docs/src/matrix.md with what was shown, and do not write it.
         #[arg(long)]
         check: bool,
+        /// Only what takes long, which is run on demand.
+        #[arg(long, conflicts_with = "names")]
+        soak: bool,
     },
     /// A token server for a registry.
     #[command(hide = true)]
@@ -146,8 +151,8 @@ fn run(action: Action) -> Result<ExitCode> {
         Action::Status => {
             print_running(&Session::look(&cache, &checkout()));
             say!("\ninstalled in {}:", cache.place("").display());
-            for component in COMPONENTS {
-                say!("  {:<10} {}", component.name, installed(&cache, component));
+            for component in COMPONENTS.into_iter().chain(ON_DEMAND) {
+                say!("  {:<13} {}", component.name, installed(&cache, component));
             }
         }
         Action::Env => {
@@ -164,7 +169,8 @@ fn run(action: Action) -> Result<ExitCode> {
         Action::Exec { names, command } => {
             return with_servers(&cache, &named(&names)?, |settings, _| exec(&command, settings));
         }
-        Action::Test { names, check } => return test(&cache, &names, check),
+        Action::Test { soak: true, .. } => return soak(&cache),
+        Action::Test { names, check, .. } => return test(&cache, &names, check),
         Action::StandInTokens { port, folder } => mlci_lab::stand_in_tokens(port, &folder)?,
         Action::StandInGcs { port, bucket } => mlci_lab::stand_in_gcs(port, &bucket)?,
     }
@@ -208,14 +214,7 @@ fn exec(command: &[String], settings: &BTreeMap<String, String>) -> Result<ExitC
 fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
     let matrix = Matrix::load()?;
     let systems = matrix.of(names)?;
-    let mut components: Vec<&'static Component> = Vec::new();
-    for component in systems.iter().flat_map(|system| &system.components) {
-        let component = find(component)?;
-        if !components.iter().any(|known| known.name == component.name) {
-            components.push(component);
-        }
-    }
-    with_servers(cache, &components, |settings, all_ours| {
+    with_servers(cache, &needed(&systems)?, |settings, all_ours| {
         let shown = mlci_lab::run_tests(&checkout(), &systems, settings, &tell)?;
         // Only all of it makes the page, and only what the page says it was run against.
         if names.is_empty() && shown && all_ours {
@@ -225,13 +224,38 @@ fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
     })
 }
 
+/// One system after the other, since their servers may go by the same variables.
+fn soak(cache: &Cache) -> Result<ExitCode> {
+    for system in Matrix::load()?.system.iter().filter(|system| system.soak) {
+        let code = with_servers(cache, &needed(&[system])?, |settings, _| {
+            let shown = mlci_lab::run_tests(&checkout(), &[system], settings, &tell)?;
+            Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        })?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn needed(systems: &[&System]) -> Result<Vec<&'static Component>> {
+    let mut components: Vec<&'static Component> = Vec::new();
+    for component in systems.iter().flat_map(|system| &system.components) {
+        let component = find(component)?;
+        if !components.iter().any(|known| known.name == component.name) {
+            components.push(component);
+        }
+    }
+    Ok(components)
+}
+
 fn print_running(state: &State) {
     let ready = &state.ready;
     if ready.is_empty() {
         say!("nothing runs");
     }
     for ready in ready {
-        say!("{:<10} ready (started in {:.1} s)", ready.name, ready.seconds);
+        say!("{:<13} ready (started in {:.1} s)", ready.name, ready.seconds);
         for (name, value) in &ready.settings {
             say!("  {name}={value}");
         }
@@ -262,12 +286,12 @@ fn doctor(cache: &Cache) -> ExitCode {
         if text.starts_with("not yet") {
             minutes += component.minutes;
         }
-        say!("{:<10} {text}", component.name);
+        say!("{:<13} {text}", component.name);
         let needed =
             component.installs.iter().filter_map(mlci_lab::Install::program).chain(component.programs.iter().copied());
         for program in needed.filter(|program| !found(program)) {
             whole = false;
-            say!("{:<10} lacks `{program}`", "");
+            say!("{:<13} lacks `{program}`", "");
         }
     }
     let root: Vec<&str> =

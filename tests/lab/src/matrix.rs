@@ -33,6 +33,11 @@ pub struct System {
     pub name: String,
     /// The components of the lab that its tests need.
     pub components: Vec<String>,
+    /// The name of these tests in commands, where it is none of a component.
+    pub part: Option<String>,
+    /// Whether it is run on demand only, with servers of its own.
+    #[serde(default)]
+    pub soak: bool,
     /// What was run, with its version, or what stood in.
     pub ran: String,
     /// What these tests cannot show.
@@ -66,19 +71,22 @@ impl Matrix {
         toml::from_str(FILE).map_err(|error| Error::Other(format!("tests/lab/matrix.toml: {error}")))
     }
 
-    /// The systems that need one of these components, all for none.
+    /// The systems that need one of these components, or have one of these names themselves. For none all but those
+    /// that are run on demand.
     ///
     /// # Errors
-    /// When a name is none of a component, or no system needs it.
+    /// When a name is none of a component or a system, or no system needs it.
     pub fn of(&self, names: &[String]) -> Result<Vec<&System>> {
-        for name in names {
+        let part = |name: &String| self.system.iter().any(|system| system.part.as_ref() == Some(name));
+        for name in names.iter().filter(|name| !part(name)) {
             crate::component::find(name)?;
         }
-        let systems: Vec<&System> = self
-            .system
-            .iter()
-            .filter(|system| names.is_empty() || system.components.iter().any(|component| names.contains(component)))
-            .collect();
+        let wanted = |system: &&System| match &system.part {
+            _ if names.is_empty() => !system.soak,
+            Some(part) => names.contains(part),
+            None => system.components.iter().any(|component| names.contains(component)),
+        };
+        let systems: Vec<&System> = self.system.iter().filter(wanted).collect();
         if systems.is_empty() {
             return Err(Error::Other(format!("no test needs {}", names.join(", "))));
         }
@@ -168,8 +176,9 @@ fn text(matrix: &Matrix) -> String {
          Systems that are not here are not claimed to work.\n",
     );
     for system in &matrix.system {
+        let when = if system.soak { "Run on demand, not for this page, against" } else { "Run against" };
         // Writing to a String cannot fail.
-        let _ = write!(out, "\n## {}\n\nRun against: {}.\n\n", system.name, system.ran);
+        let _ = write!(out, "\n## {}\n\n{when}: {}.\n\n", system.name, system.ran);
         for test in &system.test {
             let _ = writeln!(out, "- {} (`{}::{}`)", test.shows, test.package, test.name);
         }
@@ -181,13 +190,13 @@ fn text(matrix: &Matrix) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::COMPONENTS;
+    use crate::component::{COMPONENTS, ON_DEMAND};
 
     #[test]
     fn every_component_is_known_and_has_tests() {
         let matrix = Matrix::load().unwrap();
         let named: BTreeSet<&String> = matrix.system.iter().flat_map(|system| &system.components).collect();
-        for component in COMPONENTS {
+        for component in COMPONENTS.into_iter().chain(ON_DEMAND) {
             assert!(named.iter().any(|name| *name == component.name), "no system needs {}", component.name);
         }
         for name in named {

@@ -7,6 +7,7 @@ mod kubernetes;
 mod mlflow;
 mod registry;
 mod s3;
+mod seaweedfs;
 
 use crate::{
     error::{Error, Result},
@@ -47,7 +48,10 @@ pub enum Kind {
     StandIn,
 }
 
-/// All components.
+/// What takes long to be had: only where it is named.
+pub static ON_DEMAND: [&Component; 1] = [&seaweedfs::SEAWEEDFS];
+
+/// All other components.
 pub static COMPONENTS: [&Component; 11] = [
     &mlflow::MLFLOW,
     &mlflow::MLFLOW_AUTH,
@@ -67,8 +71,9 @@ pub static COMPONENTS: [&Component; 11] = [
 /// # Errors
 /// [`Error::Unknown`], naming those there are.
 pub fn find(name: &str) -> Result<&'static Component> {
-    COMPONENTS.iter().copied().find(|component| component.name == name).ok_or_else(|| Error::Unknown {
+    let all = || COMPONENTS.iter().chain(&ON_DEMAND).copied();
+    all().find(|component| component.name == name).ok_or_else(|| Error::Unknown {
         name: name.to_owned(),
-        known: COMPONENTS.map(|component| component.name).join(", "),
+        known: all().map(|component| component.name).collect::<Vec<_>>().join(", "),
     })
 }

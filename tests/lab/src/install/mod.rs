@@ -41,6 +41,15 @@ pub enum Install {
         /// The module's version.
         version: &'static str,
     },
+    /// A program of a Go module that replaces modules of others, so that `go install` refuses it.
+    GoTool {
+        /// The package.
+        package: &'static str,
+        /// The module's version.
+        version: &'static str,
+        /// What it replaces: `OLD => NEW VERSION`.
+        replaced: &'static [&'static str],
+    },
     /// Packages of PyPI in a virtual environment of their own.
     Python {
         /// The name of the environment.
@@ -84,7 +93,7 @@ impl Install {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::Go { package, version } => {
+            Self::Go { package, version } | Self::GoTool { package, version, .. } => {
                 let name = package.rsplit('/').next().unwrap_or(package);
                 format!("{name}-{version}")
             }
@@ -109,6 +118,7 @@ impl Install {
     pub fn shown(&self) -> String {
         match self {
             Self::Go { package, version } => format!("go install {package}@{version}"),
+            Self::GoTool { package, version, .. } => format!("go get -tool {package}@{version}; go build"),
             Self::Python { packages, .. } => format!("pip install {}", packages.join(" ")),
             Self::Npm { packages, .. } => format!("npm install {}", packages.join(" ")),
             Self::Maven { artifact } => format!("mvn dependency:copy {artifact}"),
@@ -123,7 +133,7 @@ impl Install {
     #[must_use]
     pub fn program(&self) -> Option<&'static str> {
         match self {
-            Self::Go { .. } => Some("go"),
+            Self::Go { .. } | Self::GoTool { .. } => Some("go"),
             Self::Python { .. } => Some("python3"),
             Self::Npm { .. } => Some("npm"),
             Self::Maven { .. } => Some("mvn"),
@@ -154,6 +164,7 @@ impl Install {
         }
         cache.install(&self.key(), |place| match self {
             Self::Go { package, version } => go::install(place, package, version),
+            Self::GoTool { package, version, replaced } => go::install_tool(place, package, version, replaced),
             Self::Python { packages, .. } => python::install(place, packages),
             Self::Npm { packages, .. } => npm::install(place, packages),
             Self::Maven { artifact } => maven::install(place, artifact),
