@@ -6,19 +6,17 @@ use serde_json::Value;
 
 use crate::{project::Project, unique, variable};
 
-/// A pipeline that deploys to two namespaces of its own, which are removed with it.
-struct OnCluster {
-    project: Project,
-    namespaces: [String; 2],
-}
+/// Two namespaces of its own, for staging and production, which go with it.
+pub(crate) struct Namespaces([String; 2]);
 
-impl OnCluster {
-    fn new() -> Self {
-        let (project, word) = (Project::new(), unique());
-        let namespaces = ["staging", "production"].map(|name| format!("t{word}-{name}"));
-        let registry = variable("MLCI_LAB_KUBE_REGISTRY");
-        project.configure("[image]", &format!("[image]\nrepository = \"{registry}/team/wine-{word}\""));
-        for (name, namespace) in ["staging", "production"].iter().zip(&namespaces) {
+impl Namespaces {
+    pub(crate) fn new(word: &str) -> Self {
+        Self(["staging", "production"].map(|name| format!("t{word}-{name}")))
+    }
+
+    /// Lets a pipeline deploy to them.
+    pub(crate) fn configure(&self, project: &Project) {
+        for (name, namespace) in ["staging", "production"].iter().zip(&self.0) {
             let context = variable("MLCI_LAB_KUBE_CONTEXT");
             let keys = format!(
                 "[environment.{name}]\ntarget = \"kubernetes\"\ncontext = \"{context}\"\nnamespace = \"{namespace}\"\n\
@@ -26,24 +24,44 @@ impl OnCluster {
             );
             project.configure(&format!("[environment.{name}]"), &keys);
         }
-        Self { project, namespaces }
     }
 
-    /// The image that the pods of an environment run, as the cluster says.
-    fn images(&self, environment: usize) -> Vec<String> {
+    /// The images that the pods of an environment run, as the cluster says.
+    pub(crate) fn images(&self, environment: usize) -> Vec<String> {
         let format = "jsonpath={range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}";
-        let text = kubectl(&["--namespace", &self.namespaces[environment], "get", "pods", "--output", format]);
+        let text = kubectl(&["--namespace", &self.0[environment], "get", "pods", "--output", format]);
         let mut images: Vec<String> = text.lines().map(str::to_owned).collect();
         images.dedup();
         images
     }
 }
 
-impl Drop for OnCluster {
+impl Drop for Namespaces {
     fn drop(&mut self) {
-        for namespace in &self.namespaces {
+        for namespace in &self.0 {
             let _ = call(&["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]);
         }
+    }
+}
+
+/// A pipeline that deploys to them.
+struct OnCluster {
+    project: Project,
+    namespaces: Namespaces,
+}
+
+impl OnCluster {
+    fn new() -> Self {
+        let (project, word) = (Project::new(), unique());
+        let registry = variable("MLCI_LAB_KUBE_REGISTRY");
+        project.configure("[image]", &format!("[image]\nrepository = \"{registry}/team/wine-{word}\""));
+        let namespaces = Namespaces::new(&word);
+        namespaces.configure(&project);
+        Self { project, namespaces }
+    }
+
+    fn images(&self, environment: usize) -> Vec<String> {
+        self.namespaces.images(environment)
     }
 }
 
@@ -52,7 +70,7 @@ fn call(arguments: &[&str]) -> std::process::Output {
     Command::new("kubectl").args(["--context", &context]).args(arguments).output().unwrap()
 }
 
-fn kubectl(arguments: &[&str]) -> String {
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let output = call(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -66,7 +84,7 @@ fn from_data_to_production_and_back() {
     let first = project.pass(&["ci"]);
     let staging = first.environment("staging");
     assert_eq!(staging["status"], "verified", "{:#}", first.value);
-    assert_eq!(staging["address"], format!("http://wine.{}.svc", on.namespaces[0]));
+    assert_eq!(staging["address"], format!("http://wine.{}.svc", on.namespaces.0[0]));
     assert_eq!(on.images(0), [first.text("/image/pushed")]);
     assert_eq!(project.run(&["deploy", "production"]).code, 5);
     project.pass(&["approve", "production"]);
@@ -93,7 +111,7 @@ fn from_data_to_production_and_back() {
     assert!(logs.contains("http://0.0.0.0:8080"), "{logs}");
     let restarted = || {
         let path = "jsonpath={.spec.template.metadata.annotations}";
-        kubectl(&["--namespace", &on.namespaces[1], "get", "deployment", "wine", "--output", path])
+        kubectl(&["--namespace", &on.namespaces.0[1], "get", "deployment", "wine", "--output", path])
     };
     let before = restarted();
     project.pass(&["restart", "production"]);
@@ -106,18 +124,18 @@ fn from_data_to_production_and_back() {
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 fn what_the_cluster_refuses() {
     let on = OnCluster::new();
-    kubectl(&["create", "namespace", &on.namespaces[0]]);
-    kubectl(&["--namespace", &on.namespaces[0], "create", "quota", "none", "--hard=pods=0"]);
+    kubectl(&["create", "namespace", &on.namespaces.0[0]]);
+    kubectl(&["--namespace", &on.namespaces.0[0], "create", "quota", "none", "--hard=pods=0"]);
     let refused = on.project.run(&["ci"]);
     assert_eq!((refused.code, refused.stage("deploy")), (4, "failed"), "{:#}", refused.value);
     assert!(refused.error().contains("quota"), "{}", refused.error());
-    let left = kubectl(&["--namespace", &on.namespaces[0], "get", "deployments", "--output", "name"]);
+    let left = kubectl(&["--namespace", &on.namespaces.0[0], "get", "deployments", "--output", "name"]);
     assert_eq!(left, "", "nothing served before, so nothing is left");
     let status = on.project.pass(&["status"]);
     assert_eq!(status.environment("staging")["status"], "empty", "{:#}", status.value);
 
     // Once it may run, asking for it by hand tries the same again.
-    kubectl(&["--namespace", &on.namespaces[0], "delete", "quota", "none"]);
+    kubectl(&["--namespace", &on.namespaces.0[0], "delete", "quota", "none"]);
     let deployed = on.project.pass(&["deploy", "staging"]);
     assert_eq!(deployed.environment("staging")["status"], "verified");
 }
@@ -130,12 +148,12 @@ fn a_second_release_that_fails_leaves_the_first() {
     let on = OnCluster::new();
     let first = on.project.pass(&["ci"]);
     // As many pods as there are: no further one may start.
-    kubectl(&["--namespace", &on.namespaces[0], "create", "quota", "full", "--hard=pods=2"]);
+    kubectl(&["--namespace", &on.namespaces.0[0], "create", "quota", "full", "--hard=pods=2"]);
     on.project.configure("seed = 42", "seed = 43");
     let second = on.project.run(&["ci"]);
     assert_eq!((second.code, second.stage("deploy")), (4, "failed"), "{:#}", second.value);
     assert!(second.error().contains("quota") && second.error().contains("what served before still does"));
-    kubectl(&["--namespace", &on.namespaces[0], "delete", "quota", "full"]);
+    kubectl(&["--namespace", &on.namespaces.0[0], "delete", "quota", "full"]);
     let status = on.project.pass(&["status"]);
     let staging = status.environment("staging");
     assert_eq!(staging["status"], "verified", "{:#}", status.value);

@@ -12,6 +12,7 @@ mod mlflow;
 mod push;
 mod registry;
 mod stores;
+mod story;
 
 /// A variable that names a server.
 fn variable(name: &str) -> String {

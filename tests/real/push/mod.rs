@@ -1,7 +1,7 @@
 //! From a git push to staging and production: the generated definition, started by a hook of the repository that is pushed
 //! to, executed with the real program. None of it is the CI system itself: see `systems.rs`.
 
-mod systems;
+pub(crate) mod systems;
 
 use std::{
     fs,
@@ -14,14 +14,15 @@ use self::systems::System;
 use crate::project::Project;
 
 /// A repository with a remote that runs the definition when something is pushed to it, as a CI system does.
-struct Pushed {
+pub(crate) struct Pushed {
     system: &'static System,
-    project: Project,
+    pub(crate) project: Project,
     /// What outlives the jobs: the remote, the store, the run log.
     outside: tempfile::TempDir,
 }
 
 impl Pushed {
+    /// The sample's pipeline, with its store and its run log outside of the checkout.
     fn new(system: &'static System) -> Self {
         let (project, outside) = (Project::new(), tempfile::tempdir().unwrap());
         let (store, runs) = (outside.path().join("store"), outside.path().join("runs"));
@@ -32,6 +33,11 @@ impl Pushed {
         );
         project.configure("[image]", &tables);
         project.configure("allow_dirty = true\n", "");
+        Self::of(system, project, outside, &[])
+    }
+
+    /// A project whose jobs get these secrets, from the variables of this process.
+    pub(crate) fn of(system: &'static System, project: Project, outside: tempfile::TempDir, secrets: &[&str]) -> Self {
         project.write(".gitignore", ".mlci/\n");
         project.pass(&["generate", system.name]);
         let this = Self { system, project, outside };
@@ -39,7 +45,7 @@ impl Pushed {
         let remote = this.at("remote.git").display().to_string();
         this.git(&["init", "--quiet", "--bare", "--initial-branch=main", &remote]);
         this.git(&["remote", "add", "origin", &remote]);
-        this.hook();
+        this.hook(secrets);
         this
     }
 
@@ -48,10 +54,10 @@ impl Pushed {
     }
 
     /// After each push: a fresh checkout of what was pushed, and the definition for it.
-    fn hook(&self) {
+    fn hook(&self, secrets: &[&str]) {
         let program = Path::new(env!("CARGO_BIN_EXE_mlci-under-test")).parent().unwrap().display();
         let outside = self.outside.path().display();
-        let run = (self.system.run)(self.outside.path());
+        let run = (self.system.run)(self.outside.path(), secrets);
         let script = format!(
             "#!/bin/bash\nunset GIT_DIR\ncd {outside}\n\
              export HOME={outside}/home XDG_CACHE_HOME={outside}/home PATH={program}:$PATH GIT_CONFIG_GLOBAL=/dev/null\n\
@@ -75,7 +81,7 @@ impl Pushed {
 
     /// Commits what has changed, pushes it, and says how each job that ran has ended, in their order. Where the system
     /// waits for a person before production, `person` is whether he has said yes.
-    fn push(&self, message: &str, person: bool) -> Vec<(String, bool)> {
+    pub(crate) fn push(&self, message: &str, person: bool) -> Vec<(String, bool)> {
         let answer = if person { self.system.yes } else { self.system.no };
         fs::write(self.at("answer"), answer).unwrap();
         self.git(&["add", "--all"]);
@@ -84,12 +90,12 @@ impl Pushed {
         (self.system.ended)(&self.log())
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.at("log")).unwrap()
     }
 
     #[track_caller]
-    fn check(&self, ended: &[(String, bool)], expected: &[(&str, bool)]) {
+    pub(crate) fn check(&self, ended: &[(String, bool)], expected: &[(&str, bool)]) {
         let ended: Vec<(&str, bool)> = ended.iter().map(|(job, good)| (job.as_str(), *good)).collect();
         assert_eq!(ended, expected, "{}", self.log());
     }

