@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{project::Project, unique, variable};
 
 /// Two namespaces of its own, for staging and production, which go with it.
-pub(crate) struct Namespaces([String; 2]);
+pub(crate) struct Namespaces(pub(crate) [String; 2]);
 
 impl Namespaces {
     pub(crate) fn new(word: &str) -> Self {

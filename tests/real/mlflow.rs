@@ -15,7 +15,7 @@ fn pipeline(server: &str) -> (Project, String) {
 }
 
 /// What the Python client reads.
-fn seen(name: &str) -> Value {
+pub(crate) fn seen(name: &str) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real/readback.py");
     let output = Command::new(variable("MLCI_LAB_MLFLOW_PYTHON")).arg(script).args([name, name]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -58,6 +58,14 @@ fn a_run_its_model_and_its_aliases() {
     project.pass(&["rollback", "production"]);
     let there = seen(&name);
     assert_eq!(there["aliases"], serde_json::json!({"staging": 2, "production": 1}));
+
+    // Aliases follow from a checkout that has none of the runs, too.
+    let elsewhere = Project::with(&project.read("mlci.toml"));
+    let (store, images) = (project.path(".mlci/store"), project.path(".mlci/images"));
+    let tables = format!("[artifact]\nstore = \"{}\"\n\n[image]\nlayout = \"{}\"", store.display(), images.display());
+    elsewhere.configure("[image]", &tables);
+    elsewhere.pass(&["rollback", "staging"]);
+    assert_eq!(seen(&name)["aliases"], serde_json::json!({"staging": 1, "production": 1}));
 
     // Again and again, without duplicates.
     let synced = project.pass(&["runs", "sync"]).value["result"].clone();

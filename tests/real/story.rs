@@ -1,17 +1,14 @@
 //! The whole at once: a commit goes through MLflow, S3, a registry and a cluster's staging to production; a bad second
 //! version comes after it and is sent back; Prometheus and Elasticsearch know of both.
 
-use std::{
-    io::Write as _,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{io::Write as _, sync::Mutex, time::Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     kubernetes::{Namespaces, kubectl},
-    project::Project,
+    mlflow::seen,
+    project::{Project, http},
     push::{Pushed, systems},
     unique, variable,
 };
@@ -88,6 +85,44 @@ fn from_a_commit_to_production_and_back() {
     pushed.check(&through, &jobs(true));
     let good = namespaces.images(1);
     assert_eq!((good.len(), &good), (1, &namespaces.images(0)));
+    let there = seen(&format!("wine-{word}"));
+    assert_eq!(there["aliases"], json!({"staging": 1, "production": 1}), "{there:#}");
     chapters.over("approved, and pushed again: in production");
-    let _ = (kubectl as fn(&[&str]) -> String, json!(null), Value::Null, Duration::ZERO);
+
+    predict(&namespaces, &word, ORDINARY, 400);
+    chapters.over("predictions through the Service");
+
+    // Somebody loosens the gate, and a worse model goes all the way.
+    pushed.project.configure(
+        "[gate.limits]\nrmse = { max = 0.70 }",
+        "[gate]\nmargin = 0.9\n\n[gate.limits]\nrmse = { max = 0.9 }",
+    );
+    pushed.project.configure("target = \"quality\"", "target = \"quality\"\nfeatures = [\"pH\"]");
+    let second = pushed.push("fewer features, and a gate that lets them through", false);
+    pushed.check(&second, &jobs(false));
+    pushed.project.pass(&["approve", "production"]);
+    pushed.check(&pushed.push("approved too", false), &jobs(true));
+    assert!(!namespaces.images(1).contains(&good[0]), "{:?}", namespaces.images(1));
+    chapters.over("a bad second version, approved: in production");
+
+    let back = pushed.project.pass(&["rollback", "production", "--reason", "predicts everybody the same"]);
+    assert_eq!(back.environment("production")["model_version"], 1, "{:#}", back.value);
+    assert!(namespaces.images(1).contains(&good[0]), "{:?}", namespaces.images(1));
+    let there = seen(&format!("wine-{word}"));
+    assert_eq!(there["aliases"], json!({"staging": 2, "production": 1}), "{there:#}");
+    chapters.over("sent back: the first version serves again");
+}
+
+/// A row as those that the model was trained on.
+const ORDINARY: &str = "[[7.4,0.7,0,1.9,0.076,11,34,0.9978,3.51,0.56,9.4]]";
+
+/// Asks the model in production, through its Service.
+fn predict(namespaces: &Namespaces, word: &str, body: &str, times: usize) {
+    let path = "jsonpath={.spec.clusterIP}";
+    let service = format!("wine-{word}");
+    let address = kubectl(&["--namespace", &namespaces.0[1], "get", "service", &service, "--output", path]);
+    for _ in 0..times {
+        let (status, _, answer) = http(&format!("http://{address}:80"), "POST", "/predict", body).unwrap();
+        assert_eq!(status, 200, "{answer}");
+    }
 }

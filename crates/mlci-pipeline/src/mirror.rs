@@ -28,7 +28,7 @@ pub(crate) struct Mirrored {
     pub(crate) versions: usize,
     /// Aliases that were moved there.
     pub(crate) aliases: usize,
-    /// Aliases of versions whose run is in another checkout's log: they are moved from there.
+    /// Aliases of versions that MLflow lacks, since their run is in another checkout's log: they are moved from there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) unknown: Vec<String>,
     /// The page of the newest of them.
@@ -79,8 +79,8 @@ impl Pipeline {
                 known.state = state;
             } else {
                 self.warn(format!(
-                    "MLflow's aliases may be behind: {} was published from another checkout, whose run log this one does \
-                     not have; run there: {}",
+                    "MLflow's aliases may be behind: {} was published from another checkout, which has not brought it there; \
+                     run there: {}",
                     mirrored.unknown.join(", "),
                     self.command_line("runs sync")
                 ));
@@ -169,12 +169,23 @@ impl Pipeline {
             numbers.insert(version.number, made.number);
         }
         for (alias, at) in &wanted.aliases {
-            let Some(number) = numbers.get(&at.version) else {
+            let number = match numbers.get(&at.version) {
+                Some(number) => Some(*number),
+                // Registered from another checkout, such as that of another job.
+                None => {
+                    let version = wanted.versions.iter().find(|version| version.number == at.version);
+                    match version {
+                        Some(version) => client.version_of(model, &version.model).await.map_err(away)?,
+                        None => None,
+                    }
+                }
+            };
+            let Some(number) = number else {
                 mirrored.unknown.push(format!("{alias} (version {})", at.version));
                 continue;
             };
-            if client.alias(model, alias.as_str()).await.map_err(away)? != Some(*number) {
-                client.set_alias(model, alias.as_str(), *number).await.map_err(away)?;
+            if client.alias(model, alias.as_str()).await.map_err(away)? != Some(number) {
+                client.set_alias(model, alias.as_str(), number).await.map_err(away)?;
                 mirrored.aliases += 1;
             }
         }

@@ -136,24 +136,37 @@ impl Client {
         Ok(found.map(|found| found.version))
     }
 
+    /// The version of a registered model with this digest, whichever run it is of; of several the lowest. `None` if
+    /// there is none.
+    ///
+    /// # Errors
+    /// Those of any call.
+    pub async fn version_of(&self, name: &str, digest: &Digest) -> Result<Option<u64>> {
+        let filter = format!("tags.`{}` = '{digest}'", tags::DIGEST);
+        let found = self.http.retrying(|| self.search_versions(&filter)).await?;
+        let digest = digest.to_string();
+        let numbers = found.into_iter().filter(|version| version.name == name && version.is_of(&digest));
+        Ok(numbers.map(|version| version.version).min())
+    }
+
     /// One try.
     async fn find_version(&self, name: &str, run_id: &str, digest: &str) -> Result<Option<Version>> {
+        // A run has few versions; the rest is compared here, where nothing needs quoting.
+        let found = self.search_versions(&format!("run_id='{run_id}'")).await?;
+        let is_it = |version: &Version| version.name == name && version.run_id == run_id && version.is_of(digest);
+        Ok(found.into_iter().filter(is_it).min_by_key(|version| version.version))
+    }
+
+    /// One try.
+    async fn search_versions(&self, filter: &str) -> Result<Vec<Version>> {
         #[derive(Deserialize)]
         struct Found {
             #[serde(default)]
             model_versions: Vec<Version>,
         }
 
-        // A run has few versions; the rest is compared here, where nothing needs quoting.
-        let request = self.http.get("model-versions/search", &[("filter", &format!("run_id='{run_id}'"))]);
-        let found: Found = self.http.once(&request).await?;
-        let is_it = |version: &Version| {
-            let digests = version.tags.iter().filter(|tag| tag.key == tags::DIGEST);
-            version.name == name
-                && version.run_id == run_id
-                && digests.map(|tag| &tag.value).any(|value| value == digest)
-        };
-        Ok(found.model_versions.into_iter().filter(is_it).min_by_key(|version| version.version))
+        let request = self.http.get("model-versions/search", &[("filter", filter)]);
+        Ok(self.http.once::<Found>(&request).await?.model_versions)
     }
 
     /// One try to make a model that may be there.

@@ -91,6 +91,13 @@ pub(crate) struct Version {
     pub(crate) tags: Vec<Pair>,
 }
 
+impl Version {
+    /// Whether it carries this digest.
+    pub(crate) fn is_of(&self, digest: &str) -> bool {
+        self.tags.iter().any(|tag| tag.key == super::tags::DIGEST && tag.value == digest)
+    }
+}
+
 /// MLflow writes the numbers of versions as text.
 pub(crate) fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)

@@ -37,6 +37,9 @@ async fn versions_and_aliases_as_mlflows_own_client_reads_them() {
     let again = client.register(&Registration { tags: &[("stage", "tested")], ..first }).await.unwrap();
     assert_eq!((again.number, again.made), (1, false));
     assert_eq!(client.register(&Registration { digest: &other, ..first }).await.unwrap().number, 2);
+    assert_eq!(client.version_of(name, &digest).await.unwrap(), Some(1));
+    assert_eq!(client.version_of(name, &mlci_track::Digest::of(b"nobody's")).await.unwrap(), None);
+    assert_eq!(client.version_of("no-such-model", &digest).await.unwrap(), None);
     for number in [2, 1] {
         client.set_alias(name, "champion", number).await.unwrap();
         assert_eq!(client.alias(name, "champion").await.unwrap(), Some(number));
