@@ -1,6 +1,6 @@
 //! `target = "kubernetes"`: staging and production as namespaces of a real cluster.
 
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command};
 
 use serde_json::Value;
 
@@ -26,13 +26,14 @@ impl Namespaces {
         }
     }
 
-    /// The images that the pods of an environment run, as the cluster says.
+    /// The images that the pods of an environment run, as the cluster says; without those that are on their way out.
     pub(crate) fn images(&self, environment: usize) -> Vec<String> {
-        let format = "jsonpath={range .items[*]}{.spec.containers[0].image}{\"\\n\"}{end}";
-        let text = kubectl(&["--namespace", &self.0[environment], "get", "pods", "--output", format]);
-        let mut images: Vec<String> = text.lines().map(str::to_owned).collect();
-        images.dedup();
-        images
+        let text = kubectl(&["--namespace", &self.0[environment], "get", "pods", "--output", "json"]);
+        let pods: Value = serde_json::from_str(&text).unwrap();
+        let stay =
+            pods["items"].as_array().unwrap().iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        let image = |pod: &Value| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
+        stay.map(image).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -98,8 +99,7 @@ fn from_data_to_production_and_back() {
     assert_eq!(deployed.environment("production")["model_digest"], second.value["model"]["digest"]);
     let back = project.pass(&["rollback", "production"]);
     assert_eq!(back.environment("production")["image_digest"], first.value["image"]["digest"]);
-    let ready = |images: &[String]| images.iter().any(|image| image == first.text("/image/pushed"));
-    assert!(ready(&on.images(1)), "{:?}", on.images(1));
+    assert_eq!(on.images(1), [first.text("/image/pushed")]);
 
     // Pods and services, as kubectl shows them; logs; a restart; and a second ci has nothing to do.
     let shown = String::from_utf8(project.output(&["status", "production"]).stdout).unwrap();
