@@ -368,7 +368,10 @@ mod tests {
         assert_eq!(target.address(), "http://wine.wine-staging.svc");
         let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
         let workload = target.workload(image, "3", "sha256:0");
-        assert_eq!((workload.env["MLCI_LOG_FORMAT"].as_str(), workload.env["MLCI_ENVIRONMENT"].as_str()), ("ecs", "staging"));
+        assert_eq!(
+            (workload.env["MLCI_LOG_FORMAT"].as_str(), workload.env["MLCI_ENVIRONMENT"].as_str()),
+            ("ecs", "staging")
+        );
         assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
     }
 }

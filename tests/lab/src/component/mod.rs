@@ -2,8 +2,10 @@
 
 mod ci;
 mod docker;
+mod elasticsearch;
 mod gcs;
 mod kubernetes;
+mod logs;
 mod mlflow;
 mod registry;
 mod s3;
@@ -48,7 +50,7 @@ pub enum Kind {
 }
 
 /// All components.
-pub static COMPONENTS: [&Component; 10] = [
+pub static COMPONENTS: [&Component; 14] = [
     &mlflow::MLFLOW,
     &s3::S3,
     &gcs::GCS,
@@ -59,6 +61,10 @@ pub static COMPONENTS: [&Component; 10] = [
     &ci::GITLAB,
     &ci::JENKINS,
     &ci::CIRCLECI,
+    &elasticsearch::ELASTICSEARCH,
+    &elasticsearch::OPENSEARCH,
+    &logs::RSYSLOG,
+    &logs::ELK_TOOLS,
 ];
 
 /// The component of this name.

@@ -240,7 +240,8 @@ impl Instance {
 /// What a line of JSON says to a person; any other line as it is.
 fn readable(line: &str) -> String {
     let parsed: Option<serde_json::Value> = serde_json::from_str(line).ok();
-    let said = parsed.as_ref().and_then(|line| Some((line.get("log.level")?.as_str()?, line.get("message")?.as_str()?)));
+    let said =
+        parsed.as_ref().and_then(|line| Some((line.get("log.level")?.as_str()?, line.get("message")?.as_str()?)));
     said.map_or_else(|| line.to_owned(), |(level, message)| format!("{level}: {message}"))
 }
 
