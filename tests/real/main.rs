@@ -7,6 +7,7 @@
 #[path = "../it/project.rs"]
 mod project;
 
+mod elk;
 mod github;
 mod kubernetes;
 mod mlflow;

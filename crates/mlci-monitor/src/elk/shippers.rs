@@ -48,20 +48,25 @@ ruleset(name="mlci-serve") {
 
 /// Filebeat 7.16 or later.
 pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
-    let parsers = json!([
-        // Passes over what is no container's line.
-        {"container": {"stream": "all", "format": "auto"}},
-        {"ndjson": {"target": "", "overwrite_keys": true, "expand_keys": true, "add_error_key": true}},
-    ]);
+    let container = json!({"container": {"stream": "all", "format": "auto"}});
+    let lines = json!({"ndjson": {"target": "", "overwrite_keys": true, "expand_keys": true, "add_error_key": true}});
     let configuration = json!({
-        "filebeat.inputs": [{
-            "type": "filestream",
-            "id": format!("mlci-serve-{project}"),
-            "paths": ["${MLCI_SHIP_FILES}"],
-            // The files of containers are links.
-            "prospector.scanner.symlinks": true,
-            "parsers": parsers,
-        }],
+        "filebeat.inputs": [
+            {
+                "type": "filestream",
+                "id": format!("mlci-serve-{project}"),
+                "paths": ["${MLCI_SHIP_FILES:/var/log/mlci-serve/*.log}"],
+                "parsers": [lines],
+            },
+            {
+                "type": "filestream",
+                "id": format!("mlci-serve-{project}-containers"),
+                "paths": [format!("${{MLCI_SHIP_CONTAINERS:/var/log/containers/*{project}*.log}}")],
+                // The files of containers are links.
+                "prospector.scanner.symlinks": true,
+                "parsers": [container, lines],
+            },
+        ],
         "processors": [{"drop_event": {"when": {"not": {"equals": {"event.dataset": "mlci.serve"}}}}}],
         // The templates are those beside this file.
         "setup.template.enabled": false,
@@ -75,8 +80,9 @@ pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
     let body = serde_saphyr::to_string(&configuration).unwrap_or_else(|_| format!("{configuration:#}\n"));
     format!(
         "# {mark}\n#\n# filebeat -e -c filebeat.yml, with these variables:\n\
-         #   MLCI_SHIP_FILES   what is read, such as /var/log/containers/*{project}*.log\n\
-         #   ELASTICSEARCH_URL where it goes; by default http://localhost:9200\n\n{body}"
+         #   MLCI_SHIP_FILES      the server's own files; by default /var/log/mlci-serve/*.log\n\
+         #   MLCI_SHIP_CONTAINERS those of its containers; by default /var/log/containers/*{project}*.log\n\
+         #   ELASTICSEARCH_URL    where it goes; by default http://localhost:9200\n\n{body}"
     )
 }
 
@@ -98,7 +104,7 @@ input {
 filter {
   # A container runtime (CRI) puts time, stream and a flag before the line.
   if [message] !~ /^\{/ {
-    grok { match => { "message" => "^%{NOTSPACE} (?:stdout|stderr) F (?<[@metadata][line]>\{.*)$" } }
+    grok { match => { "message" => "^%{NOTSPACE} (?:stdout|stderr) F %{GREEDYDATA:[@metadata][line]}$" } }
   } else {
     mutate { copy => { "message" => "[@metadata][line]" } }
   }

@@ -49,9 +49,16 @@ fn every_shipper_sends_to_an_index_that_the_template_is_for() {
 #[test]
 fn filebeat_reads_what_is_read_back() {
     let parsed: Value = serde_saphyr::from_str(&text("filebeat.yml")).unwrap();
-    let input = &parsed["filebeat.inputs"][0];
-    assert_eq!(input["paths"], serde_json::json!(["${MLCI_SHIP_FILES}"]));
-    assert_eq!(input["parsers"][1]["ndjson"]["target"], "");
+    let inputs = parsed["filebeat.inputs"].as_array().unwrap();
+    let paths: Vec<&Value> = inputs.iter().map(|input| &input["paths"][0]).collect();
+    assert_eq!(
+        paths,
+        [
+            "${MLCI_SHIP_FILES:/var/log/mlci-serve/*.log}",
+            "${MLCI_SHIP_CONTAINERS:/var/log/containers/*wine-quality*.log}"
+        ]
+    );
+    assert!(inputs.iter().all(|input| input["parsers"].as_array().unwrap().last().unwrap()["ndjson"]["target"] == ""));
     assert_eq!(parsed["output.elasticsearch"]["index"], "logs-mlci.serve-wine_quality");
 }
 

@@ -21,9 +21,7 @@ pub(super) static ELASTICSEARCH: Component = Component {
     name: "elasticsearch",
     about: "Elasticsearch 7.10.2, one node",
     kind: Kind::Real,
-    installs: &[Install::Maven {
-        artifact: "org.elasticsearch.distribution.integ-test-zip:elasticsearch:7.10.2:zip",
-    }],
+    installs: &[Install::Maven { artifact: "org.elasticsearch.distribution.integ-test-zip:elasticsearch:7.10.2:zip" }],
     root: false,
     programs: &["java", "unshare"],
     needs: &[],
