@@ -37,7 +37,8 @@ ruleset(name="mlci-serve") {
     action(type="omelasticsearch" server=`echo $ELASTICSEARCH_URL`
            searchIndex="STREAM" searchType="" template="mlci-line"
            bulkmode="on" writeoperation="create" bulkid="mlci-id" dynbulkid="on"
-           errorfile=`echo $MLCI_SHIP_STATE/refused.json`
+           # One line that the server does not take is kept here with the reason; those beside it arrive.
+           errorfile=`echo $MLCI_SHIP_STATE/refused.json` erroronly="on" interleaved="on"
            # A server that is away is asked again, for ever; lines wait in their files.
            action.resumeRetryCount="-1" action.resumeInterval="2")
   }

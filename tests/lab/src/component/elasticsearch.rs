@@ -33,7 +33,7 @@ pub(super) static ELASTICSEARCH: Component = Component {
     },
 };
 
-/// With the modules for ingest pipelines: `json`, `set`, `append` and conditions.
+/// With the modules for ingest pipelines: processors, conditions and templates.
 pub(super) static OPENSEARCH: Component = Component {
     name: "opensearch",
     about: "OpenSearch 2.19.6, one node",
@@ -45,7 +45,7 @@ pub(super) static OPENSEARCH: Component = Component {
             artifacts: &[
                 "org.opensearch.plugin:ingest-common:2.19.6",
                 "org.opensearch.plugin:lang-painless:2.19.6",
-                "org.opensearch.plugin:analysis-common:2.19.6",
+                "org.opensearch.plugin:lang-mustache-client:2.19.6",
             ],
         },
     ],
@@ -154,11 +154,11 @@ static MODULES: [Module; 3] = [
         permissions: &["getClassLoader", "accessDeclaredMembers"],
     },
     Module {
-        name: "analysis-common",
-        class: "org.opensearch.analysis.common.CommonAnalysisPlugin",
-        extends: "lang-painless",
-        jars: &["analysis-common-"],
-        permissions: &[],
+        name: "lang-mustache",
+        class: "org.opensearch.script.mustache.MustachePlugin",
+        extends: "",
+        jars: &["lang-mustache-client-", "compiler-"],
+        permissions: &["accessDeclaredMembers"],
     },
 ];
 
@@ -180,9 +180,6 @@ impl Module {
                  classname={class}\nextended.plugins={extends}\ncustom.foldername=\nhas.native.controller=false\n"
             ),
         )?;
-        if self.permissions.is_empty() {
-            return Ok(());
-        }
         let granted = |name: &&str| format!("  permission java.lang.RuntimePermission \"{name}\";\n");
         let granted: String = self.permissions.iter().map(granted).collect();
         write(&folder.join("plugin-security.policy"), &format!("grant {{\n{granted}}};\n"))
