@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use self::node::{Node, Shipper};
+use self::node::{Indexed, Node, Shipper};
 use crate::{
     project::{self, Project, eventually, http},
     unique,
@@ -76,13 +76,13 @@ impl Asked {
     }
 
     /// All of them in this node, by a shipper that is started for it.
-    fn ship_to(&self, node: &Node) -> Shipper {
-        node.load(&self.project);
+    fn ship_to<'n>(&self, node: &'n Node) -> (Shipper, Indexed<'n>) {
+        let indexed = node.load(&self.project);
         // As the documentation says: whichever instance writes.
         let files = self.project.path(".mlci/environments/*/*/instances/*/server.log");
         let shipper = Shipper::start(&self.project, node, &files);
         eventually("all lines to arrive", || node.count(&stream(&self.project)) == self.lines.len() as u64);
-        shipper
+        (shipper, indexed)
     }
 }
 
@@ -180,7 +180,7 @@ fn container_lines_arrive_and_a_refused_one_is_kept() {
     ];
     let log = project.path("0.log");
     for node in Node::all() {
-        node.load(&project);
+        let _indexed = node.load(&project);
         fs::write(&log, text.join("\n") + "\n").unwrap();
         let shipper = Shipper::start(&project, &node, &log);
         eventually("three lines to arrive", || node.count(&stream) == 3);
@@ -199,7 +199,7 @@ fn the_ingest_pipeline_reads_lines_that_came_as_they_are() {
     let project = generated();
     let stream = stream(&project);
     let [_, node] = Node::all();
-    node.load(&project);
+    let _indexed = node.load(&project);
     let time = "2026-01-02T03:04:05.678Z";
     let inner = json!({"@timestamp": time, "message": "inner", "service": {"name": "wine"}}).to_string();
     let broken = r#"{"a": "#;

@@ -32,9 +32,9 @@ impl Node {
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
-    /// Puts the generated templates there, as the documentation says.
+    /// Puts the generated templates there, as the documentation says. What is indexed goes with what this gives.
     #[track_caller]
-    pub(super) fn load(&self, project: &Project) {
+    pub(super) fn load(&self, project: &Project) -> Indexed<'_> {
         let files = if self.has_streams {
             &[
                 ("_component_template", "component-template.json"),
@@ -49,6 +49,7 @@ impl Node {
             let (status, answer) = self.ask("PUT", &format!("/{api}/logs-mlci.serve"), &text);
             assert_eq!(status, 200, "{file}: {answer}");
         }
+        Indexed { node: self, stream: super::stream(project) }
     }
 
     pub(super) fn count(&self, index: &str) -> u64 {
@@ -102,6 +103,19 @@ pub(super) fn flatten(before: &str, properties: &Value, found: &mut BTreeMap<Str
                 flatten(&format!("{path}."), &field[inner], found);
             }
         }
+    }
+}
+
+/// What a test has indexed.
+pub(super) struct Indexed<'n> {
+    node: &'n Node,
+    stream: String,
+}
+
+impl Drop for Indexed<'_> {
+    fn drop(&mut self) {
+        let api = if self.node.has_streams { "/_data_stream/" } else { "/" };
+        let _ = self.node.ask("DELETE", &format!("{api}{}", self.stream), "");
     }
 }
 
