@@ -9,6 +9,7 @@ mod crash;
 mod environments;
 mod gate;
 mod generate;
+mod logs;
 mod project;
 mod reproducible;
 mod signals;

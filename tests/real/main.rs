@@ -7,6 +7,7 @@
 #[path = "../it/project.rs"]
 mod project;
 
+mod elk;
 mod kubernetes;
 mod mlflow;
 mod push;

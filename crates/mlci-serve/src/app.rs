@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use axum::{
@@ -23,6 +23,7 @@ use crate::{
     ServedModel,
     body::Limits,
     input::{Batch, Layout},
+    log::{Log, Request as Logged, Seen, Wanted},
     metrics::Metrics,
     refusal::Refusal,
     routes,
@@ -35,16 +36,23 @@ pub(crate) struct App {
     pub(crate) layout: Layout,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
+    /// Where requests are logged, if they are.
+    pub(crate) log: Option<Log>,
     /// Set when the server is about to stop: it is not ready any more, and every answer closes its connection.
     draining: AtomicBool,
     headers: Vec<(&'static str, HeaderValue)>,
 }
 
 impl App {
-    pub(crate) fn new(served: ServedModel, limits: Limits) -> Arc<Self> {
-        let (layout, metrics) = (Layout::of(served.model()), Metrics::of(&served));
+    pub(crate) fn new(served: ServedModel, limits: Limits, log: Option<Log>) -> Arc<Self> {
+        let (layout, mut metrics) = (Layout::of(served.model()), Metrics::of(&served));
+        if let Some(log) = &log {
+            log.serves(&served);
+            metrics.add_dropped(log.dropped());
+        }
+        let log = log.filter(Log::has_requests);
         let headers = served.headers();
-        Arc::new(Self { served, layout, metrics, limits, draining: AtomicBool::new(false), headers })
+        Arc::new(Self { served, layout, metrics, limits, log, draining: AtomicBool::new(false), headers })
     }
 
     pub(crate) fn drain(&self) {
@@ -81,6 +89,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let started = Instant::now();
     let path = routes::label(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     let method = method_label(request.method());
+    let log = app.log.as_ref().filter(|_| !routes::is_probe(path));
+    // Whether the request is logged is known once it is answered, and then it is gone.
+    let noted = log.map(|log| (log, request.uri().clone(), Wanted::of(request.headers()), SystemTime::now()));
 
     let mut answer = pin!(next.run(request));
     // A handler that panics would take its connection down, and with it the answer that the client waits for.
@@ -100,7 +111,13 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     if !app.is_ready() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    app.metrics.request(path, method, response.status().as_u16(), started.elapsed());
+    let (status, took) = (response.status(), started.elapsed());
+    app.metrics.request(path, method, status.as_u16(), took);
+    if let Some((log, uri, headers, time)) = noted.filter(|(log, ..)| log.wants(status)) {
+        let (seen, refusal) =
+            (response.extensions_mut().remove::<Seen>(), response.extensions_mut().remove::<Refusal>());
+        log.request(Logged { time, took, method, route: path, uri, headers, status, seen, refusal });
+    }
     response
 }
 
@@ -128,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_fails_its_request_only() {
-        let app = App::new(served(), Limits::default());
+        let app = App::new(served(), Limits::default(), None);
         let router = Router::new().route(
             "/livez",
             get(|| async {

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use mlci_serve::ServerOptions;
+use mlci_serve::{
+    ServerOptions,
+    log::{LogFormat, LogOptions, LogRequests},
+};
 
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -24,6 +27,9 @@ Usage: mlci-serve --model FILE [options]
   --limit-seconds N      When to end after being told to stop, answered or not [MLCI_LIMIT_SECONDS; 10]
   --control SOCKET       Make a control socket, to be swapped without losing requests (Unix) [MLCI_CONTROL]
   --ready-file FILE      Where to write {\"pid\", \"address\"} once ready [MLCI_READY_FILE]
+  --log-format FORMAT    text, or ecs: a JSON object a line, in the Elastic Common Schema [MLCI_LOG_FORMAT; text]
+  --log-requests WHICH   Log none of the requests, the errors, or all [MLCI_LOG_REQUESTS; errors]
+  --environment NAME     Where it runs, such as staging, for the log [MLCI_ENVIRONMENT]
   --new-session          Leave the terminal's session, so that closing it does not end the server (Unix)
   --check                Load the model, check its golden predictions, print its name, version and digest, and end
   --help, --version
@@ -46,11 +52,12 @@ pub(crate) struct Arguments {
     pub(crate) version: Option<String>,
     pub(crate) workers: Option<usize>,
     pub(crate) new_session: bool,
+    pub(crate) log: LogOptions,
     pub(crate) options: ServerOptions,
 }
 
 /// Flags that take a value, with the environment variables that stand in for them.
-const VALUES: [(&str, &str); 9] = [
+const VALUES: [(&str, &str); 12] = [
     ("--model", "MLCI_MODEL"),
     ("--model-version", "MLCI_MODEL_VERSION"),
     ("--listen", "MLCI_LISTEN"),
@@ -60,6 +67,9 @@ const VALUES: [(&str, &str); 9] = [
     ("--limit-seconds", "MLCI_LIMIT_SECONDS"),
     ("--control", "MLCI_CONTROL"),
     ("--ready-file", "MLCI_READY_FILE"),
+    ("--log-format", "MLCI_LOG_FORMAT"),
+    ("--log-requests", "MLCI_LOG_REQUESTS"),
+    ("--environment", "MLCI_ENVIRONMENT"),
 ];
 const SWITCHES: [&str; 4] = ["--new-session", "--check", "--help", "--version"];
 
@@ -102,7 +112,8 @@ pub(crate) fn parse(
         }
     }
 
-    let [model, version, listen, workers, body_limit, drain, limit, control, ready_file] = values;
+    let [model, version, listen, workers, body_limit, drain, limit, control, ready_file, format, requests, environment] =
+        values;
     let model = model.ok_or("no model: give its file with --model or MLCI_MODEL")?.into();
     let version = version.map(|text| unicode(&text, "--model-version")).transpose()?;
     let mut options = ServerOptions::default();
@@ -120,10 +131,18 @@ pub(crate) fn parse(
     }
     options.control = control.map(PathBuf::from);
     options.ready_file = ready_file.map(PathBuf::from);
+    let mut log = LogOptions::default();
+    if let Some(text) = format {
+        log.format = value::<LogFormat>(&text, "--log-format", "`text` or `ecs`")?;
+    }
+    if let Some(text) = requests {
+        log.requests = value::<LogRequests>(&text, "--log-requests", "`none`, `errors` or `all`")?;
+    }
+    log.environment = environment.map(|text| unicode(&text, "--environment")).transpose()?;
     let workers =
         workers.map(|text| value::<std::num::NonZeroU16>(&text, "--workers", "a number from 1")).transpose()?;
     let arguments =
-        Arguments { model, version, workers: workers.map(|workers| workers.get().into()), new_session, options };
+        Arguments { model, version, workers: workers.map(|workers| workers.get().into()), new_session, log, options };
     Ok(if check { Task::Check(arguments) } else { Task::Serve(arguments) })
 }
 
@@ -217,6 +236,8 @@ mod tests {
         check("--model a --model b", "--model is there twice");
         check("--model a --listen localhost", "expected an IP address and a port");
         check("--model a --workers 0", "--workers: expected a number from 1, got `0`");
+        check("--model a --log-format json", "--log-format: expected `text` or `ecs`, got `json`");
+        check("--model a --log-requests some", "expected `none`, `errors` or `all`");
         check("--model a --drain-seconds -1", "at most 86400, got `-1`");
         check("--model a --drain-seconds NaN", "got `NaN`");
     }

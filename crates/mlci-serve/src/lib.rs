@@ -67,7 +67,8 @@
 //! where they are passed over as MLflow does, since its clients send whole data frames. Values outside the range seen
 //! in training are served and counted (`mlci_out_of_range_total`). A missing content type counts as JSON.
 //!
-//! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers.
+//! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers, and [`log`] is
+//! what they say of themselves.
 
 mod app;
 mod body;
@@ -75,6 +76,7 @@ mod body;
 pub mod control;
 mod error;
 mod input;
+pub mod log;
 mod metrics;
 mod nearest;
 mod options;

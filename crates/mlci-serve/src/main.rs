@@ -1,11 +1,20 @@
 //! The server that goes into a model's image: `mlci-serve --model model.mlci`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its terminal and its log")]
+#![allow(clippy::print_stdout, reason = "a program speaks to its terminal")]
 
 mod arguments;
 
-use std::{error::Error, fmt::Write as _, process::ExitCode, time::Instant};
+use std::{
+    error::Error,
+    fmt::Write as _,
+    io::{Write as _, stderr},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
-use mlci_serve::{ServedModel, Server};
+use mlci_serve::{
+    ServedModel, Server,
+    log::{Log, LogFormat},
+};
 
 use crate::arguments::{Arguments, Task, VERSION};
 
@@ -22,19 +31,47 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Task::Check(arguments)) => check(arguments),
-        Ok(Task::Serve(arguments)) => serve(arguments, started),
+        Ok(Task::Serve(arguments)) => return logged(arguments, started),
         Err(error) => {
-            eprintln!("error: {error}\nhelp: `mlci-serve --help` lists the flags");
+            complain(&format!("error: {error}\nhelp: `mlci-serve --help` lists the flags"));
             return ExitCode::from(2);
         }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(error.as_ref()));
+            complain(&format!("error: {}", chain(error.as_ref())));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says why nothing is done. Where nobody hears it, the exit code still tells.
+fn complain(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// Serves, with a log of it.
+fn logged(arguments: Arguments, started: Instant) -> ExitCode {
+    /// How long the last lines may take: nobody may be reading.
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    let log = match Log::new(arguments.log.clone(), stderr()) {
+        Ok(log) => log,
+        Err(error) => {
+            complain(&format!("error: no thread for the log: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    if arguments.log.format == LogFormat::Ecs {
+        log.take_panics();
+    }
+    let result = serve(arguments, started, &log);
+    if let Err(error) = &result {
+        log.failed("serve", &chain(error.as_ref()));
+    }
+    log.close(LIMIT);
+    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn check(arguments: Arguments) -> Result<(), Box<dyn Error>> {
@@ -44,14 +81,14 @@ fn check(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn serve(arguments: Arguments, started: Instant) -> Result<(), Box<dyn Error>> {
+fn serve(mut arguments: Arguments, started: Instant, log: &Log) -> Result<(), Box<dyn Error>> {
     #[cfg(unix)]
     if arguments.new_session {
         // It fails only for the leader of a group, which has left its parent's session or does not need to.
         let _ = rustix::process::setsid();
     }
     let served = ServedModel::load(&arguments.model, arguments.version)?;
-    let label = format!("model={} version={} digest={}", served.model().name(), served.version(), served.digest());
+    arguments.options.log = Some(log.clone());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = arguments.workers {
         runtime.worker_threads(workers);
@@ -60,11 +97,9 @@ fn serve(arguments: Arguments, started: Instant) -> Result<(), Box<dyn Error>> {
         // Before the address is known to anybody, so that no signal comes too early.
         let shutdown = signals()?;
         let server = Server::bind(served, arguments.options).await?;
-        let address = server.address();
-        let took = started.elapsed().as_millis();
-        eprintln!("mlci-serve {VERSION}: serving on http://{address} {label} start_ms={took}");
+        log.started(server.address(), started.elapsed());
         server.run(shutdown).await?;
-        eprintln!("mlci-serve {VERSION}: stopped {label}");
+        log.stopped();
         Ok(())
     })
 }

@@ -93,6 +93,11 @@ impl Metrics {
         Self { registry, requests, durations, inference, predictions, out_of_range }
     }
 
+    /// Counts what the log has dropped.
+    pub(crate) fn add_dropped(&mut self, lines: Counter) {
+        self.registry.register("log_lines_dropped", "Lines of the log that were not written", lines);
+    }
+
     pub(crate) fn request(&self, path: &'static str, method: &'static str, status: u16, took: Duration) {
         let labels = Request { path, method, status };
         self.requests.get_or_create(&labels).inc();

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::body::Limits;
+use crate::{body::Limits, log::Log};
 
 /// How a server listens and stops. [`ServerOptions::default`] listens on 127.0.0.1:8080.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct ServerOptions {
     pub control: Option<PathBuf>,
     /// Where to write `{"pid": …, "address": "…"}` once the server answers. Written atomically.
     pub ready_file: Option<PathBuf>,
+    /// Where requests are logged; nowhere by default. Starts and stops are the caller's to log.
+    pub log: Option<Log>,
 }
 
 impl Default for ServerOptions {
@@ -38,6 +40,7 @@ impl Default for ServerOptions {
             idle_timeout: Duration::from_secs(75),
             control: None,
             ready_file: None,
+            log: None,
         }
     }
 }

@@ -57,7 +57,10 @@ impl Refusal {
         self
     }
 
-    #[cfg(test)]
+    pub(crate) fn error(&self) -> &str {
+        &self.error
+    }
+
     pub(crate) fn parts(&self) -> (&str, Option<&str>, Option<usize>) {
         (&self.error, self.field.as_deref(), self.row)
     }
@@ -66,7 +69,10 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         // Texts and a number: serialising them cannot fail.
-        json(self.status, serde_json::to_vec(&self).unwrap_or_default())
+        let mut response = json(self.status, serde_json::to_vec(&self).unwrap_or_default());
+        // For the log, which says why as the client is told.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

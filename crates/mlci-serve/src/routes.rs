@@ -56,7 +56,7 @@ pub(crate) fn label(matched: Option<&str>) -> &'static str {
 ///
 /// `/livez` and `/readyz` always answer 200 here: a router knows of no end.
 pub fn router(model: ServedModel) -> Router {
-    with_app(App::new(model, Limits::default()))
+    with_app(App::new(model, Limits::default(), None))
 }
 
 pub(crate) fn with_app(app: Arc<App>) -> Router {
@@ -80,6 +80,16 @@ pub(crate) fn with_app(app: Arc<App>) -> Router {
         .fallback(unmatched)
         .method_not_allowed_fallback(wrong_method);
     finish(router, app)
+}
+
+/// Whether this route is one that predicts.
+pub(crate) fn predicts(route: &str) -> bool {
+    [PREDICT, INVOCATIONS, INFER, INFER_VERSION].contains(&route)
+}
+
+/// Whether this route is asked every few seconds by whoever watches the server.
+pub(crate) fn is_probe(route: &str) -> bool {
+    ["/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"].contains(&route)
 }
 
 type Shared = State<Arc<App>>;

@@ -14,6 +14,7 @@ use crate::{
     app::App,
     body::{self, Media},
     input,
+    log::Seen,
     refusal::{self, Refusal},
 };
 
@@ -26,10 +27,11 @@ pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
             digest: mlci_core::Digest,
             predictions: Vec<f64>,
         }
-        let predictions = app.predict(&input::predict::read(&app.layout, body)?)?;
+        let batch = input::predict::read(&app.layout, body)?;
+        let predictions = app.predict(&batch)?;
         let served = &app.served;
         let (model, version, digest) = (served.model().name().as_str(), served.version(), served.digest());
-        Ok(to_json(&Reply { model, version, digest, predictions }))
+        Ok((batch.rows, to_json(&Reply { model, version, digest, predictions })))
     })
     .await
 }
@@ -44,7 +46,7 @@ pub(crate) async fn invocations(State(app): State<Arc<App>>, request: Request) -
             Media::Json => input::mlflow::read(&app.layout, body)?,
             Media::Csv => input::csv::read(&app.layout, body)?,
         };
-        Ok(to_json(&Reply { predictions: app.predict(&batch)? }))
+        Ok((batch.rows, to_json(&Reply { predictions: app.predict(&batch)? })))
     })
     .await
 }
@@ -76,7 +78,8 @@ pub(crate) async fn infer(State(app): State<Arc<App>>, request: Request) -> Resp
         let data = app.predict(&request.batch)?;
         let output = Output { name: target, shape: [data.len()], datatype: "FP64", data };
         let (model_name, model_version) = (app.served.model().name().as_str(), app.served.version());
-        Ok(to_json(&Reply { model_name, model_version, id: request.id, outputs: [output] }))
+        let reply = Reply { model_name, model_version, id: request.id, outputs: [output] };
+        Ok((request.batch.rows, to_json(&reply)))
     })
     .await
 }
@@ -85,15 +88,17 @@ fn to_json(reply: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(reply).unwrap_or_default()
 }
 
-/// Reads the body and answers it by `work`, off the event loop where the body is large.
+/// Reads the body and answers it by `work`, off the event loop where the body is large. `work` gives the number of rows
+/// and the answer.
 async fn answer<W>(app: Arc<App>, request: Request, csv: bool, work: W) -> Response
 where
-    W: FnOnce(&App, &[u8], Media) -> Result<Vec<u8>, Refusal> + Send + 'static,
+    W: FnOnce(&App, &[u8], Media) -> Result<(usize, Vec<u8>), Refusal> + Send + 'static,
 {
     // Reading this much takes about a millisecond, for which the other connections of the thread would wait.
     const LARGE: usize = 256 << 10;
 
     let (head, body) = request.into_parts();
+    let mut bytes = None;
     let reply = async {
         let media = match body::media(&head.headers, csv) {
             Ok(media) => media,
@@ -103,10 +108,12 @@ where
             }
         };
         let body: Bytes = body::read(&head, body, app.limits).await?;
+        bytes = Some(body.len());
         if body.len() <= LARGE {
             return work(&app, &body, media);
         }
-        match tokio::task::spawn_blocking(move || work(&app, &body, media)).await {
+        let worker = app.clone();
+        match tokio::task::spawn_blocking(move || work(&worker, &body, media)).await {
             Ok(reply) => reply,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -114,10 +121,14 @@ where
             },
         }
     };
-    match reply.await {
-        Ok(body) => refusal::json(StatusCode::OK, body),
-        Err(refusal) => refusal.into_response(),
+    let (rows, mut response) = match reply.await {
+        Ok((rows, body)) => (Some(rows), refusal::json(StatusCode::OK, body)),
+        Err(refusal) => (None, refusal.into_response()),
+    };
+    if let Some(bytes) = bytes.filter(|_| app.log.as_ref().is_some_and(|log| log.wants(response.status()))) {
+        response.extensions_mut().insert(Seen { bytes, rows });
     }
+    response
 }
 
 /// Refuses a path that names another model or version than the one served.

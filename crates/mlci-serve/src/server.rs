@@ -76,7 +76,8 @@ impl Server {
         let private = options.listen.port() == 0;
         let public = if private { None } else { Some(duplicate(&listener).map_err(listen)?) };
 
-        let app = App::new(model, Limits { bytes: options.body_limit, time: options.body_timeout });
+        let app =
+            App::new(model, Limits { bytes: options.body_limit, time: options.body_timeout }, options.log.clone());
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(options.idle_timeout);
         let shared = Arc::new(Shared {

@@ -151,7 +151,7 @@ fn run(action: Action) -> Result<ExitCode> {
         Action::Status => {
             print_running(&Session::look(&cache, &checkout()));
             say!("\ninstalled in {}:", cache.place("").display());
-            for component in COMPONENTS.into_iter().chain(ON_DEMAND) {
+            for component in COMPONENTS.iter().chain(ON_DEMAND) {
                 say!("  {:<13} {}", component.name, installed(&cache, component));
             }
         }

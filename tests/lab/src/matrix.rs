@@ -196,7 +196,7 @@ mod tests {
     fn every_component_is_known_and_has_tests() {
         let matrix = Matrix::load().unwrap();
         let named: BTreeSet<&String> = matrix.system.iter().flat_map(|system| &system.components).collect();
-        for component in COMPONENTS.into_iter().chain(ON_DEMAND) {
+        for component in COMPONENTS.iter().chain(ON_DEMAND) {
             assert!(named.iter().any(|name| *name == component.name), "no system needs {}", component.name);
         }
         for name in named {

@@ -37,6 +37,13 @@ pub struct Environment {
     /// For how many days an approval holds. Default: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_days: Option<u32>,
+    /// How the server logs: `text`, or `ecs` (a JSON object a line, in the Elastic Common Schema). Default: `text` for
+    /// `process`, where a person reads it, and `ecs` for `kubernetes`, where a collector does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+    /// Which requests are logged: `none`, `errors` or `all`. Default: `errors`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_requests: Option<LogRequests>,
 }
 
 impl Default for Environment {
@@ -53,6 +60,8 @@ impl Default for Environment {
             ready_seconds: 10,
             drain_seconds: 1.0,
             approval_days: None,
+            log_format: None,
+            log_requests: None,
         }
     }
 }
@@ -62,6 +71,30 @@ impl Environment {
     #[must_use]
     pub fn takes_dirty(&self) -> bool {
         self.allow_dirty.unwrap_or(self.approval == Approval::None)
+    }
+
+    /// What the server of the environment `name` is told of its log, by variables: a server that does not know them, of
+    /// an older release, passes them over.
+    #[must_use]
+    pub fn log_variables(&self, name: &str) -> [(&'static str, String); 3] {
+        let format = self.log_format.unwrap_or(match self.target {
+            TargetKind::Process => LogFormat::Text,
+            TargetKind::Kubernetes => LogFormat::Ecs,
+        });
+        let format = match format {
+            LogFormat::Text => "text",
+            LogFormat::Ecs => "ecs",
+        };
+        let requests = match self.log_requests.unwrap_or(LogRequests::Errors) {
+            LogRequests::None => "none",
+            LogRequests::Errors => "errors",
+            LogRequests::All => "all",
+        };
+        [
+            ("MLCI_LOG_FORMAT", format.to_owned()),
+            ("MLCI_LOG_REQUESTS", requests.to_owned()),
+            ("MLCI_ENVIRONMENT", name.to_owned()),
+        ]
     }
 
     /// The digest of what an approval covers besides the image. How long approvals last is not part of the release.
@@ -79,6 +112,28 @@ pub enum TargetKind {
     Process,
     /// A Deployment behind a Service in a Kubernetes cluster.
     Kubernetes,
+}
+
+/// How the server logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line, in the Elastic Common Schema.
+    Ecs,
+}
+
+/// Which requests are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogRequests {
+    /// None.
+    None,
+    /// Those that are refused or fail.
+    Errors,
+    /// All but probes.
+    All,
 }
 
 /// Whether a person approves each release.

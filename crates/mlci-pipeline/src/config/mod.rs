@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::keys::nearest;
 pub use self::{
     data::{Column, ColumnType, Data, Missing},
-    environment::{Approval, Environment, TargetKind},
+    environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,
     gate::{Gate, Limit, Metric},
     load::{LoadError, Loaded, load},

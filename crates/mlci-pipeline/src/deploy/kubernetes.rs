@@ -32,6 +32,8 @@ const LOG_LINES: u32 = 200;
 
 /// An environment in a cluster.
 pub(crate) struct Kubernetes {
+    /// The environment's name.
+    label: String,
     environment: Environment,
     context: String,
     namespace: Namespace,
@@ -67,6 +69,7 @@ impl Kubernetes {
             Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
         })?;
         Ok(Self {
+            label: name.to_owned(),
             context,
             namespace,
             name: Name::legal(project.as_str()),
@@ -90,6 +93,8 @@ impl Kubernetes {
         workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
         workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
         workload.progress_deadline = self.one_pod().max(workload.progress_deadline);
+        let variables = self.environment.log_variables(&self.label);
+        workload.env.extend(variables.map(|(name, value)| (name.to_owned(), value)));
         workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
         workload.annotations.insert(MODEL.to_owned(), model.to_owned());
         workload.annotations.insert(VERSION.to_owned(), version.to_owned());
@@ -363,6 +368,10 @@ mod tests {
         assert_eq!(target.address(), "http://wine.wine-staging.svc");
         let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
         let workload = target.workload(image, "3", "sha256:0");
+        assert_eq!(
+            (workload.env["MLCI_LOG_FORMAT"].as_str(), workload.env["MLCI_ENVIRONMENT"].as_str()),
+            ("ecs", "staging")
+        );
         assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
     }
 }

@@ -2,7 +2,7 @@ use std::{fs, net::TcpListener, process::Output};
 
 use mlci_core::Digest;
 
-use crate::support::{command, model_bytes, write_model};
+use crate::support::{Client, Instance, command, model_bytes, wait_for, write_model};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command().args(arguments).output().unwrap();
@@ -50,4 +50,58 @@ fn a_port_in_use_is_named() {
     assert_eq!(code, Some(1));
     assert!(error.contains(&format!("cannot listen on {address}: stop what uses it")), "{error}");
     assert!(error.contains("in use"), "{error}");
+}
+
+/// Lines of JSON from the first to the last, also where the server does not come to serve.
+#[test]
+fn a_log_for_machines() {
+    let parsed = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    };
+    let (code, _, error) = run(&["--model", "no/such.mlci", "--log-format", "ecs"]);
+    let lines = parsed(&error);
+    assert_eq!((code, lines.len(), lines[0]["log.level"].as_str()), (Some(1), 1, Some("error")), "{error}");
+    assert!(lines[0]["error"]["message"].as_str().unwrap().contains("no/such.mlci"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--log-format", "ecs", "--environment", "here", "--drain-seconds", "0"];
+    let mut server = Instance::start(folder.path(), "3", &more);
+    let mut client = Client::new(server.address);
+    client.predict().unwrap();
+    assert_eq!(client.request("POST", "/predict", "[]]").unwrap().status, 400);
+    server.terminate();
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    let lines = parsed(&server.log());
+    let said: Vec<_> = lines.iter().map(|line| line["event"]["action"].as_str().unwrap_or_default()).collect();
+    assert_eq!(said, ["start", "predict", "stop"], "{}", server.log());
+    assert!(lines.iter().all(|line| line["service"]["environment"] == "here"), "{}", server.log());
+}
+
+/// A pipe that is closed, and one that is full.
+#[test]
+fn nobody_reads_the_log() {
+    for close in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        write_model(folder.path());
+        let mut command = command();
+        command.current_dir(folder.path()).args(["--model", "model.mlci", "--listen", "127.0.0.1:0"]);
+        command.args(["--ready-file", "ready.json", "--drain-seconds", "0", "--log-requests", "all"]);
+        let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let pipe = child.stderr.take().unwrap();
+        let pipe = if close { None } else { Some(pipe) };
+        let ready = wait_for("the ready file", || fs::read(folder.path().join("ready.json")).ok());
+        let ready: serde_json::Value = serde_json::from_slice(&ready).unwrap();
+        let mut client = Client::new(ready["address"].as_str().unwrap().parse().unwrap());
+        // More than a pipe and the queue hold.
+        for _ in 0..4000 {
+            client.predict().unwrap();
+        }
+        let metrics = client.request("GET", "/metrics", "").unwrap().body;
+        let dropped = metrics.lines().find_map(|line| line.strip_prefix("mlci_log_lines_dropped_total "));
+        assert!(dropped.and_then(|count| count.parse().ok()).is_some_and(|count: u64| count > 0), "{metrics}");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(wait_for("the end of the server", || child.try_wait().unwrap()).code(), Some(0));
+        drop(pipe);
+    }
 }

@@ -2,8 +2,10 @@
 
 mod ci;
 mod docker;
+mod elasticsearch;
 mod gcs;
 mod kubernetes;
+mod logs;
 mod mlflow;
 mod registry;
 mod s3;
@@ -49,10 +51,10 @@ pub enum Kind {
 }
 
 /// What takes long to be had: only where it is named.
-pub static ON_DEMAND: [&Component; 1] = [&seaweedfs::SEAWEEDFS];
+pub static ON_DEMAND: &[&Component] = &[&seaweedfs::SEAWEEDFS];
 
 /// All other components.
-pub static COMPONENTS: [&Component; 11] = [
+pub static COMPONENTS: &[&Component] = &[
     &mlflow::MLFLOW,
     &mlflow::MLFLOW_AUTH,
     &s3::S3,
@@ -64,6 +66,10 @@ pub static COMPONENTS: [&Component; 11] = [
     &ci::GITLAB,
     &ci::JENKINS,
     &ci::CIRCLECI,
+    &elasticsearch::ELASTICSEARCH,
+    &elasticsearch::OPENSEARCH,
+    &logs::RSYSLOG,
+    &logs::ELK_TOOLS,
 ];
 
 /// The component of this name.
@@ -71,7 +77,7 @@ pub static COMPONENTS: [&Component; 11] = [
 /// # Errors
 /// [`Error::Unknown`], naming those there are.
 pub fn find(name: &str) -> Result<&'static Component> {
-    let all = || COMPONENTS.iter().chain(&ON_DEMAND).copied();
+    let all = || COMPONENTS.iter().chain(ON_DEMAND).copied();
     all().find(|component| component.name == name).ok_or_else(|| Error::Unknown {
         name: name.to_owned(),
         known: all().map(|component| component.name).collect::<Vec<_>>().join(", "),

@@ -64,10 +64,17 @@ pub enum Install {
         /// The packages, each with its exact version.
         packages: &'static [&'static str],
     },
-    /// A file from Maven's central repository.
+    /// A file from Maven's central repository; one of the kind `zip` is unpacked.
     Maven {
-        /// `group:name:version`
+        /// `group:name:version`, or `group:name:version:zip`
         artifact: &'static str,
+    },
+    /// Files from Maven's central repository with all that they depend on.
+    MavenWithDependencies {
+        /// The name of the folder.
+        name: &'static str,
+        /// The artifacts, each `group:name:version`.
+        artifacts: &'static [&'static str],
     },
     /// Packages of the Debian release that this machine runs, unpacked and not installed: nothing of the system changes.
     Debian {
@@ -102,6 +109,9 @@ impl Install {
                 format!("{name}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short())
             }
             Self::Maven { artifact } => artifact.split(':').skip(1).collect::<Vec<_>>().join("-"),
+            Self::MavenWithDependencies { name, artifacts } => {
+                format!("{name}-{}", mlci_core::Digest::of(artifacts.join(" ").as_bytes()).short())
+            }
             Self::Debian { packages } => {
                 format!("{}-{}", packages.first().copied().unwrap_or_default(), release())
             }
@@ -122,6 +132,9 @@ impl Install {
             Self::Python { packages, .. } => format!("pip install {}", packages.join(" ")),
             Self::Npm { packages, .. } => format!("npm install {}", packages.join(" ")),
             Self::Maven { artifact } => format!("mvn dependency:copy {artifact}"),
+            Self::MavenWithDependencies { artifacts, .. } => {
+                format!("mvn dependency:copy-dependencies {}", artifacts.join(" "))
+            }
             Self::Debian { packages } => format!("apt-get download {} (unpacked, not installed)", packages.join(" ")),
             Self::System { packages } => format!("apt-get install {} (into the system)", packages.join(" ")),
             Self::Kubernetes { version } => format!("go build k8s.io/kubernetes/cmd/... v{version}"),
@@ -136,7 +149,7 @@ impl Install {
             Self::Go { .. } | Self::GoTool { .. } => Some("go"),
             Self::Python { .. } => Some("python3"),
             Self::Npm { .. } => Some("npm"),
-            Self::Maven { .. } => Some("mvn"),
+            Self::Maven { .. } | Self::MavenWithDependencies { .. } => Some("mvn"),
             Self::Debian { .. } | Self::System { .. } => Some("apt-get"),
             Self::Kubernetes { .. } => Some("go"),
             Self::Own => None,
@@ -168,6 +181,7 @@ impl Install {
             Self::Python { packages, .. } => python::install(place, packages),
             Self::Npm { packages, .. } => npm::install(place, packages),
             Self::Maven { artifact } => maven::install(place, artifact),
+            Self::MavenWithDependencies { artifacts, .. } => maven::with_dependencies(place, artifacts),
             Self::Debian { packages } => debian::unpack(place, packages),
             Self::System { .. } => Ok(()),
             Self::Kubernetes { version } => kubernetes::build(cache, place, version),

@@ -33,6 +33,13 @@ pub(super) struct Ready {
     pub(super) address: String,
 }
 
+/// How a server is started, besides what it serves.
+pub(super) struct Start<'a> {
+    /// How long idle connections stay open when it is replaced, in seconds.
+    pub(super) drain: f64,
+    pub(super) variables: &'a [(&'static str, String)],
+}
+
 /// How long a server that was told to stop has beyond its drain, in seconds.
 pub(super) const LIMIT: f64 = 10.0;
 
@@ -92,7 +99,8 @@ impl Instance {
         Control::connect(&self.folder).context(|| format!("the server in `{}` does not answer", self.folder.display()))
     }
 
-    pub(super) fn spawn(&self, server: &Path, model: &Path, release: &Release, drain: f64) -> Result<Child> {
+    pub(super) fn spawn(&self, server: &Path, model: &Path, release: &Release, start: &Start<'_>) -> Result<Child> {
+        let drain = start.drain;
         let path = self.log();
         let log = OpenOptions::new().create(true).append(true).open(&path).map_err(FileError::at("create", &path))?;
         log.lock().map_err(FileError::at("lock", &path))?;
@@ -115,6 +123,7 @@ impl Instance {
             .args(["--limit-seconds", &(drain + LIMIT).to_string()])
             // Nothing of the caller's: not its settings, not its secrets.
             .env_clear()
+            .envs(start.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(log);
@@ -164,11 +173,11 @@ impl Instance {
     /// Adds the last lines of the server's log to an error.
     pub(super) fn with_log(&self, error: Error) -> Error {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().rev().take(10).collect();
+        let lines: Vec<String> = text.lines().rev().take(10).map(readable).collect();
         if lines.is_empty() {
             return error;
         }
-        let last: Vec<&str> = lines.into_iter().rev().collect();
+        let last: Vec<String> = lines.into_iter().rev().collect();
         let (outcome, help) = (error.outcome, error.help.clone());
         let mut causes = vec![error.message.clone()];
         causes.extend(error.causes());
@@ -228,6 +237,14 @@ impl Instance {
     }
 }
 
+/// What a line of JSON says to a person; any other line as it is.
+fn readable(line: &str) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(line).ok();
+    let said =
+        parsed.as_ref().and_then(|line| Some((line.get("log.level")?.as_str()?, line.get("message")?.as_str()?)));
+    said.map_or_else(|| line.to_owned(), |(level, message)| format!("{level}: {message}"))
+}
+
 /// Waits until a condition holds; false when it does not within `limit`.
 fn wait_for(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
@@ -239,5 +256,21 @@ fn wait_for(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
             return false;
         }
         thread::sleep(LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_for_machines_are_read_to_people() {
+        for (line, said) in [
+            (r#"{"log.level": "error", "message": "cannot listen"}"#, "error: cannot listen"),
+            ("mlci-serve 0.1.0: serving", "mlci-serve 0.1.0: serving"),
+            (r#"{"message": 1}"#, r#"{"message": 1}"#),
+        ] {
+            assert_eq!(readable(line), said);
+        }
     }
 }

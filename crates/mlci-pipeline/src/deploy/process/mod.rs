@@ -157,8 +157,9 @@ impl Process {
             return Err(DeployError::Other(Error::fail(message)));
         }
         let server = self.host_server.as_ref().unwrap_or(&unpacked.server);
-        let drain = self.environment.drain_seconds;
-        let mut child = instance.spawn(server, &unpacked.model, release, drain)?;
+        let variables = self.environment.log_variables(&self.name);
+        let start = instance::Start { drain: self.environment.drain_seconds, variables: &variables };
+        let mut child = instance.spawn(server, &unpacked.model, release, &start)?;
         let wait = Duration::from_secs(self.environment.ready_seconds);
         let broken = |error: Error| DeployError::Release(instance.with_log(error));
         let ready = instance.wait_ready(&mut child, wait).map_err(broken)?;
