@@ -1,14 +1,18 @@
 //! The whole at once: a commit goes through MLflow, S3, a registry and a cluster's staging to production; a bad second
 //! version comes after it and is sent back; Prometheus and Elasticsearch know of both.
 
-use std::{io::Write as _, sync::Mutex, time::Instant};
+use std::{io::Write as _, path::PathBuf, sync::Mutex, time::Instant};
 
 use serde_json::json;
 
 use crate::{
+    elk::{
+        node::{Node, Shipper},
+        stream,
+    },
     kubernetes::{Namespaces, kubectl},
     mlflow::seen,
-    project::{Project, http},
+    project::{Project, eventually, http},
     push::{Pushed, systems},
     unique, variable,
 };
@@ -64,6 +68,8 @@ fn project(word: &str, namespaces: &Namespaces) -> Project {
     );
     project.configure("[image]", &tables);
     namespaces.configure(&project);
+    project.configure("ready_seconds = 60", "ready_seconds = 60\nlog_requests = \"all\"");
+    project.pass(&["generate", "elk"]);
     project
 }
 
@@ -89,8 +95,23 @@ fn from_a_commit_to_production_and_back() {
     assert_eq!(there["aliases"], json!({"staging": 1, "production": 1}), "{there:#}");
     chapters.over("approved, and pushed again: in production");
 
+    let node = Node::elasticsearch();
+    let _indexed = node.load(&pushed.project);
+    let logs = PathBuf::from(variable("MLCI_LAB_KUBE_POD_LOGS")).join(format!("{}_*/*/*.log", namespaces.0[1]));
+    let _shipper = Shipper::start(&pushed.project, &node, &logs);
+    let index = stream(&pushed.project);
+    let predicted = |version: u64| {
+        let query = format!("service.environment:production AND event.action:predict AND mlci.model.version:{version}");
+        let query = json!({"size": 0, "query": {"query_string": {"query": query}}});
+        node.count(&index);
+        node.search(&index, &query)["hits"]["total"]["value"].as_u64().unwrap_or(0)
+    };
+    // The golden predictions that verify a release are among what is logged.
+    eventually("the first lines to be indexed", || node.count(&index) > 0);
+    let before = predicted(1);
     predict(&namespaces, &word, ORDINARY, 400);
-    chapters.over("predictions through the Service");
+    eventually("a line of every prediction", || predicted(1) >= before + 400);
+    chapters.over("predictions through the Service: a line of each in Elasticsearch");
 
     // Somebody loosens the gate, and a worse model goes all the way.
     pushed.project.configure(
@@ -105,6 +126,8 @@ fn from_a_commit_to_production_and_back() {
     let bad = namespaces.images(1);
     assert_eq!((bad.len(), &bad), (1, &namespaces.images(0)));
     assert_ne!(bad, good);
+    predict(&namespaces, &word, "[[3.51]]", 20);
+    eventually("lines of the second version", || predicted(2) >= 20);
     chapters.over("a bad second version, approved: in production");
 
     let back = pushed.project.pass(&["rollback", "production", "--reason", "predicts everybody the same"]);

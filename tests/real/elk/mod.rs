@@ -2,7 +2,7 @@
 //! generated configuration, indexed by the generated templates, found by query.
 
 mod data;
-mod node;
+pub(crate) mod node;
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +40,7 @@ fn name(project: &Project) -> String {
 }
 
 /// Where its lines go, as the documentation says.
-fn stream(project: &Project) -> String {
+pub(crate) fn stream(project: &Project) -> String {
     format!("logs-mlci.serve-{}", name(project).replace('-', "_"))
 }
 

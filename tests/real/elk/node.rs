@@ -14,7 +14,7 @@ use crate::{
     unique, variable,
 };
 
-pub(super) struct Node {
+pub(crate) struct Node {
     address: String,
     /// Whether it knows data streams and ingest pipelines.
     pub(super) has_streams: bool,
@@ -23,8 +23,11 @@ pub(super) struct Node {
 impl Node {
     /// Elasticsearch 7.10 without Elastic's modules, and OpenSearch.
     pub(super) fn all() -> [Self; 2] {
-        [("MLCI_LAB_ELASTICSEARCH", false), ("MLCI_LAB_OPENSEARCH", true)]
-            .map(|(name, has_streams)| Self { address: variable(name), has_streams })
+        [Self::elasticsearch(), Self { address: variable("MLCI_LAB_OPENSEARCH"), has_streams: true }]
+    }
+
+    pub(crate) fn elasticsearch() -> Self {
+        Self { address: variable("MLCI_LAB_ELASTICSEARCH"), has_streams: false }
     }
 
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -34,7 +37,7 @@ impl Node {
 
     /// Puts the generated templates there, as the documentation says. What is indexed goes with what this gives.
     #[track_caller]
-    pub(super) fn load(&self, project: &Project) -> Indexed<'_> {
+    pub(crate) fn load(&self, project: &Project) -> Indexed<'_> {
         let files = if self.has_streams {
             &[
                 ("_component_template", "component-template.json"),
@@ -52,14 +55,14 @@ impl Node {
         Indexed { node: self, stream: super::stream(project) }
     }
 
-    pub(super) fn count(&self, index: &str) -> u64 {
+    pub(crate) fn count(&self, index: &str) -> u64 {
         // Until the first line has come, there is nothing.
         let _ = self.ask("POST", &format!("/{index}/_refresh"), "");
         self.ask("GET", &format!("/{index}/_count"), "").1["count"].as_u64().unwrap_or(0)
     }
 
     #[track_caller]
-    pub(super) fn search(&self, index: &str, body: &Value) -> Value {
+    pub(crate) fn search(&self, index: &str, body: &Value) -> Value {
         let (status, answer) = self.ask("POST", &format!("/{index}/_search"), &body.to_string());
         assert_eq!((status, &answer["_shards"]["failed"]), (200, &Value::from(0)), "{body}: {answer}");
         answer
@@ -107,7 +110,7 @@ pub(super) fn flatten(before: &str, properties: &Value, found: &mut BTreeMap<Str
 }
 
 /// What a test has indexed.
-pub(super) struct Indexed<'n> {
+pub(crate) struct Indexed<'n> {
     node: &'n Node,
     stream: String,
 }
@@ -120,13 +123,13 @@ impl Drop for Indexed<'_> {
 }
 
 /// rsyslog with the generated configuration; ended with the value.
-pub(super) struct Shipper {
+pub(crate) struct Shipper {
     child: Child,
     state: PathBuf,
 }
 
 impl Shipper {
-    pub(super) fn start(project: &Project, node: &Node, files: &Path) -> Self {
+    pub(crate) fn start(project: &Project, node: &Node, files: &Path) -> Self {
         let state = project.path(&format!("shipper-{}", unique()));
         fs::create_dir(&state).unwrap();
         let command = || {

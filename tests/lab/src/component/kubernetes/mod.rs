@@ -36,7 +36,7 @@ pub(super) static KUBERNETES: Component = Component {
     programs: &["kubectl", "openssl", "curl", "cc", "flock", "ip", "bash"],
     needs: &[],
     minutes: 10,
-    hands_out: &["MLCI_LAB_KUBE_CONTEXT", "KUBECONFIG", "MLCI_LAB_KUBE_REGISTRY"],
+    hands_out: &["MLCI_LAB_KUBE_CONTEXT", "KUBECONFIG", "MLCI_LAB_KUBE_REGISTRY", "MLCI_LAB_KUBE_POD_LOGS"],
     start: |place| {
         wait_for_the_machine(place)?;
         let script = place.state.join("cluster.sh");
@@ -66,6 +66,8 @@ pub(super) static KUBERNETES: Component = Component {
         let kubeconfig: PathBuf = state.join("admin.kubeconfig");
         place.set("KUBECONFIG", kubeconfig.display().to_string());
         place.set("MLCI_LAB_KUBE_CONTEXT", "lab");
+        // Where the kubelet keeps what containers print, as `/var/log/pods` elsewhere.
+        place.set("MLCI_LAB_KUBE_POD_LOGS", state.join("pods-log").display().to_string());
         let registry = words.get(1).map(|port| format!("127.0.0.1:{port}")).unwrap_or_default();
         place.set("MLCI_LAB_KUBE_REGISTRY", registry);
         Ok(())
