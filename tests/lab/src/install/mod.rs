@@ -113,7 +113,8 @@ impl Install {
                 format!("{name}-{}", mlci_core::Digest::of(artifacts.join(" ").as_bytes()).short())
             }
             Self::Debian { packages } => {
-                format!("{}-{}", packages.first().copied().unwrap_or_default(), release())
+                let first = packages.first().copied().unwrap_or_default();
+                format!("{first}-{}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short(), release())
             }
             Self::System { packages } => {
                 format!("system-{}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short(), release())
