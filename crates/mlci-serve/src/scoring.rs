@@ -11,6 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
+    VERIFICATION_HEADER,
     app::App,
     body::{self, Media},
     input,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request, false, |app, body, _| {
+    answer(app, request, false, |app, body, _, traffic| {
         #[derive(Serialize)]
         struct Reply<'a> {
             model: &'a str,
@@ -26,7 +27,7 @@ pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
             digest: mlci_core::Digest,
             predictions: Vec<f64>,
         }
-        let predictions = app.predict(&input::predict::read(&app.layout, body)?)?;
+        let predictions = app.predict(&input::predict::read(&app.layout, body)?, traffic)?;
         let served = &app.served;
         let (model, version, digest) = (served.model().name().as_str(), served.version(), served.digest());
         Ok(to_json(&Reply { model, version, digest, predictions }))
@@ -35,7 +36,7 @@ pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
 }
 
 pub(crate) async fn invocations(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request, true, |app, body, media| {
+    answer(app, request, true, |app, body, media, traffic| {
         #[derive(Serialize)]
         struct Reply {
             predictions: Vec<f64>,
@@ -44,7 +45,7 @@ pub(crate) async fn invocations(State(app): State<Arc<App>>, request: Request) -
             Media::Json => input::mlflow::read(&app.layout, body)?,
             Media::Csv => input::csv::read(&app.layout, body)?,
         };
-        Ok(to_json(&Reply { predictions: app.predict(&batch)? }))
+        Ok(to_json(&Reply { predictions: app.predict(&batch, traffic)? }))
     })
     .await
 }
@@ -55,7 +56,7 @@ pub(crate) async fn infer(State(app): State<Arc<App>>, request: Request) -> Resp
         body::discard(&head, body, app.limits).await;
         return refusal.into_response();
     }
-    answer(app, Request::from_parts(head, body), false, |app, body, _| {
+    answer(app, Request::from_parts(head, body), false, |app, body, _, traffic| {
         #[derive(Serialize)]
         struct Output<'a> {
             name: &'a str,
@@ -73,7 +74,7 @@ pub(crate) async fn infer(State(app): State<Arc<App>>, request: Request) -> Resp
         }
         let target = app.served.model().schema().target.name.as_str();
         let request = input::infer::read(&app.layout, target, body)?;
-        let data = app.predict(&request.batch)?;
+        let data = app.predict(&request.batch, traffic)?;
         let output = Output { name: target, shape: [data.len()], datatype: "FP64", data };
         let (model_name, model_version) = (app.served.model().name().as_str(), app.served.version());
         Ok(to_json(&Reply { model_name, model_version, id: request.id, outputs: [output] }))
@@ -88,12 +89,13 @@ fn to_json(reply: &impl Serialize) -> Vec<u8> {
 /// Reads the body and answers it by `work`, off the event loop where the body is large.
 async fn answer<W>(app: Arc<App>, request: Request, csv: bool, work: W) -> Response
 where
-    W: FnOnce(&App, &[u8], Media) -> Result<Vec<u8>, Refusal> + Send + 'static,
+    W: FnOnce(&App, &[u8], Media, bool) -> Result<Vec<u8>, Refusal> + Send + 'static,
 {
     // Reading this much takes about a millisecond, for which the other connections of the thread would wait.
     const LARGE: usize = 256 << 10;
 
     let (head, body) = request.into_parts();
+    let traffic = !head.headers.contains_key(VERIFICATION_HEADER);
     let reply = async {
         let media = match body::media(&head.headers, csv) {
             Ok(media) => media,
@@ -104,9 +106,9 @@ where
         };
         let body: Bytes = body::read(&head, body, app.limits).await?;
         if body.len() <= LARGE {
-            return work(&app, &body, media);
+            return work(&app, &body, media, traffic);
         }
-        match tokio::task::spawn_blocking(move || work(&app, &body, media)).await {
+        match tokio::task::spawn_blocking(move || work(&app, &body, media, traffic)).await {
             Ok(reply) => reply,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
