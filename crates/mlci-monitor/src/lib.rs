@@ -6,12 +6,17 @@
 mod elk;
 mod error;
 mod grafana;
+mod place;
 mod prometheus;
 mod settings;
+mod thresholds;
+mod yaml;
 
 pub use crate::{
     error::{Error, Result},
+    place::{Environment, Place},
     settings::Settings,
+    thresholds::Thresholds,
 };
 // Types of mlci-core that stand in this crate's signatures.
-pub use mlci_core::{ModelName, RenderedFile};
+pub use mlci_core::{Label, ModelName, RenderedFile};
