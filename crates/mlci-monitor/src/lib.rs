@@ -8,6 +8,8 @@ mod error;
 mod grafana;
 mod place;
 mod prometheus;
+#[cfg(feature = "push")]
+pub mod push;
 mod settings;
 mod thresholds;
 mod yaml;

@@ -1,4 +1,4 @@
-use mlci_core::Digest;
+use mlci_core::{Digest, Label, ModelName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,12 @@ impl Environment {
     #[must_use]
     pub fn takes_dirty(&self) -> bool {
         self.allow_dirty.unwrap_or(self.approval == Approval::None)
+    }
+
+    /// `kubernetes`: the namespace of an environment of this name, whether it is named or not.
+    #[must_use]
+    pub fn namespace_of(&self, project: &ModelName, name: &Label) -> String {
+        self.namespace.clone().unwrap_or_else(|| format!("{project}-{name}"))
     }
 
     /// The digest of what an approval covers besides the image. How long approvals last is not part of the release.

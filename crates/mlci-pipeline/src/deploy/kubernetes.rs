@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mlci_artifact::Store;
-use mlci_core::ModelName;
+use mlci_core::{Label, ModelName};
 use mlci_k8s::{
     ApplyOptions, Cluster, ClusterOptions, Deployed, Failure, ImageReference, Name, Namespace, Reason, RolloutOptions,
     Workload,
@@ -32,6 +32,8 @@ const LOG_LINES: u32 = 200;
 
 /// An environment in a cluster.
 pub(crate) struct Kubernetes {
+    project: ModelName,
+    environment_name: Label,
     environment: Environment,
     context: String,
     namespace: Namespace,
@@ -43,7 +45,7 @@ pub(crate) struct Kubernetes {
 
 impl Kubernetes {
     pub(crate) fn new(
-        name: &str,
+        name: &Label,
         project: &ModelName,
         environment: Environment,
         repository: Option<&str>,
@@ -62,11 +64,13 @@ impl Kubernetes {
                 "the present context is never taken by accident; name one of the kubeconfig's: context = \"…\"",
             )
         })?;
-        let namespace = environment.namespace.clone().unwrap_or_else(|| format!("{project}-{name}"));
+        let namespace = environment.namespace_of(project, name);
         let namespace = namespace.parse().map_err(|error: mlci_k8s::NameError| {
             Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
         })?;
         Ok(Self {
+            project: project.clone(),
+            environment_name: name.clone(),
             context,
             namespace,
             name: Name::legal(project.as_str()),
@@ -93,7 +97,12 @@ impl Kubernetes {
         workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
         workload.annotations.insert(MODEL.to_owned(), model.to_owned());
         workload.annotations.insert(VERSION.to_owned(), version.to_owned());
-        workload.extra_labels.insert("mlci.project".to_owned(), self.name.as_str().to_owned());
+        workload.extra_labels.insert("mlci.project".to_owned(), self.project.to_string());
+        workload.extra_labels.insert("mlci.environment".to_owned(), self.environment_name.to_string());
+        // What a Prometheus that is there already may go by.
+        for (key, value) in [("scrape", "true"), ("path", "/metrics"), ("port", &workload.port.to_string())] {
+            workload.pod_annotations.insert(format!("prometheus.io/{key}"), value.to_owned());
+        }
         workload
     }
 
@@ -347,7 +356,14 @@ mod tests {
         let environment = Environment { context: context.map(str::to_owned), ..Environment::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let project: ModelName = "wine".parse().unwrap();
-        Kubernetes::new("staging", &project, environment, repository, Store::in_memory(), Arc::new(runtime))
+        Kubernetes::new(
+            &"staging".parse().unwrap(),
+            &project,
+            environment,
+            repository,
+            Store::in_memory(),
+            Arc::new(runtime),
+        )
     }
 
     #[test]
@@ -363,6 +379,12 @@ mod tests {
         assert_eq!(target.address(), "http://wine.wine-staging.svc");
         let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
         let workload = target.workload(image, "3", "sha256:0");
+        // By these Prometheus tells environments apart.
+        assert_eq!(
+            (&*workload.extra_labels["mlci.project"], &*workload.extra_labels["mlci.environment"]),
+            ("wine", "staging")
+        );
+        assert_eq!((&*workload.pod_annotations["prometheus.io/port"], workload.port), ("8080", 8080));
         assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
     }
 }
