@@ -8,8 +8,10 @@
 mod project;
 
 mod github;
+mod grafana;
 mod kubernetes;
 mod mlflow;
+mod prometheus;
 mod registry;
 mod stores;
 

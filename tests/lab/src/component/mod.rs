@@ -3,8 +3,10 @@
 mod ci;
 mod docker;
 mod gcs;
+mod grafana;
 mod kubernetes;
 mod mlflow;
+mod prometheus;
 mod registry;
 mod s3;
 
@@ -48,7 +50,7 @@ pub enum Kind {
 }
 
 /// All components.
-pub static COMPONENTS: [&Component; 10] = [
+pub static COMPONENTS: [&Component; 12] = [
     &mlflow::MLFLOW,
     &s3::S3,
     &gcs::GCS,
@@ -59,6 +61,8 @@ pub static COMPONENTS: [&Component; 10] = [
     &ci::GITLAB,
     &ci::JENKINS,
     &ci::CIRCLECI,
+    &prometheus::PROMETHEUS,
+    &grafana::GRAFANA,
 ];
 
 /// The component of this name.
