@@ -6,6 +6,9 @@ mod recording;
 mod scrape;
 mod unit_tests;
 
+#[cfg(test)]
+mod tests;
+
 use mlci_core::RenderedFile;
 
 use crate::{Result, Settings, yaml};
