@@ -7,20 +7,21 @@ use prometheus_client::{
 };
 
 type Labels = Vec<(String, String)>;
+type Gauged = Family<Labels, Gauge<f64, AtomicU64>>;
 
 /// Numbers to be pushed, each with a name, a help text and labels.
 #[derive(Debug, Default)]
 pub struct Gauges {
     registry: Registry,
-    families: Vec<(String, Family<Labels, Gauge<f64, AtomicU64>>)>,
+    families: Vec<(String, Gauged)>,
 }
 
 impl Gauges {
     /// Sets a gauge. Of a name the first help text counts; the same name and labels again replace the value.
     pub fn set(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: f64) {
         let position = self.families.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-            let family = Family::default();
-            self.registry.register(name, help, Family::clone(&family));
+            let family = Gauged::default();
+            self.registry.register(name, help, family.clone());
             self.families.push((name.to_owned(), family));
             self.families.len() - 1
         });
