@@ -46,6 +46,13 @@ fn wrong_values() {
     refused(&format!("{START}[environment.Staging]\n"), &["`Staging` is not a name"]);
     refused(&format!("{START}[environment.a]\nport = 5000\n[environment.b]\nport = 5000\n"), &["the port 5000"]);
     refused(&format!("{START}[environment.a]\nport = 0\n"), &["mlci.toml:8:8", "a free port"]);
+    let monitor = |key: &str| format!("{START}[monitor]\n{key}\n");
+    refused(&monitor("drift_psi = 0"), &["mlci.toml:8:13", "`monitor.drift_psi` is 0", "from 0.01 to 4"]);
+    refused(&monitor("error_ratio = 1.0"), &["mlci.toml:8:15", "a share above 0 and below 1"]);
+    refused(&monitor("drift_rows = 50"), &["`monitor.drift_rows` is 50", "from 200 to 1000"]);
+    refused(&monitor("pushgateway = \"host:9091\""), &["mlci.toml:8:15", "is no address", "http://HOST:PORT"]);
+    refused(&monitor("pushgateway = \"http://u:p@h\""), &["has a password in it", "MLCI_PUSHGATEWAY_PASSWORD"]);
+    refused(&monitor("runbook = \"docs/run.md\""), &["`monitor.runbook` is no address", "https://HOST/runbook"]);
     refused(&START.replace("wine\"", "Wine Quality\""), &["mlci.toml:2", "`Wine Quality` is not a model name"]);
 }
 

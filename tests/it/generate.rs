@@ -57,6 +57,31 @@ fn what_is_configured_is_in_the_file() {
     assert_eq!(project.run(&["generate", "bamboo"]).code, 2);
 }
 
+#[test]
+fn what_watches_the_model() {
+    let project = Project::new();
+    project.configure("[environment.staging]", "[environment.staging]\nport = 8099");
+    project.write("mlci.toml", &(project.read("mlci.toml") + "\n[monitor]\nfolder = \"watch\"\ndrift_psi = 0.3\n"));
+    for (subject, path, part) in [
+        ("rules", "watch/prometheus/rules.yml", "{project=\"wine\"} > 0.3"),
+        ("rules", "watch/prometheus/rules_test.yml", "MlciDrift fires"),
+        ("rules", "watch/prometheus/scrape.yml", "127.0.0.1:8099"),
+        ("rules", "watch/prometheus/scrape.yml", "# `production` has no fixed address"),
+        ("dashboards", "watch/grafana/service.json", "\"title\": \"wine: service\""),
+        ("dashboards", "watch/grafana/model.json", "mlci_drift_psi"),
+    ] {
+        project.pass(&["generate", subject]);
+        let text = project.read(path);
+        assert!(text.contains(part), "{part} is not in {path}:\n{text}");
+        project.pass(&["generate", subject, "--check"]);
+        project.write(path, &text.replace(part, "edited"));
+        assert_eq!(project.run(&["generate", subject, "--check"]).code, 1, "{path}");
+        project.write(path, "mine");
+        assert_eq!((project.run(&["generate", subject]).code, project.read(path).as_str()), (2, "mine"));
+        std::fs::remove_file(project.path(path)).unwrap();
+    }
+}
+
 /// The jobs of a definition, one after the other: the second decides about the champion that the first could not ask for.
 #[test]
 fn the_jobs_one_after_the_other() {

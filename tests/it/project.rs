@@ -119,7 +119,9 @@ impl Project {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlci-under-test"));
         command.current_dir(self.root()).args(arguments);
         // Whether the tests themselves run in a CI job must not matter.
-        for name in ["CI", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "CIRCLE_USERNAME"] {
+        let branches = ["GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "BRANCH_NAME", "CIRCLE_BRANCH"];
+        let people = ["CI", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "CIRCLE_USERNAME"];
+        for name in people.iter().chain(&branches) {
             command.env_remove(name);
         }
         command

@@ -8,8 +8,10 @@
 mod project;
 
 mod elk;
+mod grafana;
 mod kubernetes;
 mod mlflow;
+mod prometheus;
 mod push;
 mod registry;
 mod stores;

@@ -71,7 +71,35 @@ impl Profile {
     /// The bin that `value` falls into.
     #[must_use]
     pub fn bin(&self, value: f64) -> usize {
-        self.edges.partition_point(|&edge| edge < value)
+        // There are few edges: to compare with all of them takes less than the branches of a search.
+        self.edges.iter().map(|&edge| usize::from(edge < value)).sum()
+    }
+
+    /// The population stability index of other values against these: `Σ (o - e) · ln(o / e)` over the bins, where `e` is
+    /// a bin's share of the values here and `o` its share of `observed`, their counts by [`Profile::bin`]. 0 says that
+    /// the shares are the same; by convention less than 0.1 is no change worth a word, and more than 0.25 a large one
+    /// (Siddiqi, *Credit Risk Scorecards*, 2006). `None`: there are no observed values, or not one count a bin.
+    ///
+    /// An empty bin would make it infinite, so half a value is added to every bin on both sides.
+    ///
+    /// It is noisy: without any change it is about `(1/N + 1/M) · χ²` with one degree of freedom less than there are
+    /// bins, for `N` values here and `M` observed (Yurdakul and Naranjo, *Statistical properties of the population
+    /// stability index*, Journal of Risk Model Validation 14, 2020). With ten bins and 200 observed values the mean of
+    /// that is 0.05 and one in 10,000 is above 0.17; with 20 observed values the mean is 0.45.
+    #[must_use]
+    pub fn population_stability_index(&self, observed: &[u64]) -> Option<f64> {
+        const HALF: f64 = 0.5;
+        let total = |counts: &[u64]| counts.iter().map(|&count| count as f64 + HALF).sum::<f64>();
+        if observed.len() != self.counts.len() || observed.iter().all(|&count| count == 0) {
+            return None;
+        }
+        let (all_here, all_observed) = (total(&self.counts), total(observed));
+        let bins = self.counts.iter().zip(observed);
+        let terms = bins.map(|(&here, &seen)| {
+            let (expected, observed) = ((here as f64 + HALF) / all_here, (seen as f64 + HALF) / all_observed);
+            (observed - expected) * (observed / expected).ln()
+        });
+        Some(terms.sum())
     }
 
     /// Whether the parts agree with each other; a decoded profile is checked by this.
@@ -114,6 +142,46 @@ mod tests {
     fn one_value_has_one_bin() {
         let profile = Profile::of(&[3.0]).unwrap();
         assert_eq!((profile.counts.as_slice(), profile.standard_deviation), ([1].as_slice(), 0.0));
+    }
+
+    /// The index against a profile with these counts.
+    fn index(counts: &[u64], observed: &[u64]) -> Option<f64> {
+        let edges = (1..counts.len()).map(|edge| edge as f64).collect();
+        let count = counts.iter().sum();
+        let profile =
+            Profile { count, mean: 0.0, standard_deviation: 0.0, min: 0.0, max: 1.0, edges, counts: counts.to_vec() };
+        profile.population_stability_index(observed)
+    }
+
+    /// With half a value more in each bin, 3 of 4 is 3.5 of 5.
+    #[test]
+    fn stability_by_hand() {
+        let check = |counts: &[u64], observed: &[u64], expected: f64| {
+            let found = index(counts, observed).unwrap();
+            assert!((found - expected).abs() < 1e-12, "{counts:?} {observed:?}: {found}, not {expected}");
+        };
+        // Shares 0.7, 0.3 against 0.3, 0.7.
+        check(&[3, 1], &[1, 3], 0.8 * (7.0_f64 / 3.0).ln());
+        // An empty bin has a share of 0.1: (0.1 - 0.7) ln(1/7) + (0.9 - 0.3) ln 3.
+        check(&[3, 1], &[0, 4], 0.6 * 21.0_f64.ln());
+        // The same on either side.
+        check(&[0, 4], &[3, 1], 0.6 * 21.0_f64.ln());
+        check(&[10; 10], &[10; 10], 0.0);
+        check(&[10; 10], &[70; 10], 0.0);
+        // One bin cannot change.
+        check(&[9], &[1], 0.0);
+        // 1,000 of 1,000 in the last of ten: nine bins with a share of 0.5/1005.
+        let (empty, full) = (0.5 / 1005.0, 1000.5 / 1005.0);
+        let expected = 9.0 * (empty - 0.1) * (empty / 0.1_f64).ln() + (full - 0.1) * (full / 0.1_f64).ln();
+        check(&[10; 10], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1000], expected);
+    }
+
+    #[test]
+    fn counts_that_have_no_index() {
+        assert_eq!(index(&[1, 1], &[0, 0]), None);
+        assert_eq!(index(&[1, 1], &[1]), None);
+        assert_eq!(index(&[1, 1], &[1, 1, 1]), None);
+        assert!(index(&[u64::MAX - 1, 1], &[u64::MAX, u64::MAX]).is_some_and(f64::is_finite));
     }
 
     #[test]

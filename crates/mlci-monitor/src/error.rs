@@ -12,6 +12,14 @@ pub enum Error {
         /// What it may be.
         rule: &'static str,
     },
+    /// A file could not be written as YAML.
+    #[error("cannot write `{path}` as YAML")]
+    Yaml {
+        /// The file.
+        path: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// A result of this crate.

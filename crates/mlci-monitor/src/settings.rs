@@ -1,6 +1,6 @@
 use mlci_core::{ModelName, RenderedFile};
 
-use crate::{Result, elk, grafana, prometheus};
+use crate::{Environment, Result, Thresholds, elk, grafana, prometheus};
 
 /// What is watched, and from when on it is worth an alert.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,13 +12,29 @@ pub struct Settings {
     pub program: String,
     /// The folder that the files belong into, relative to the root of the repository. `monitoring`.
     pub folder: String,
+    /// Where it is served, in the order in which a release goes through. None.
+    pub environments: Vec<Environment>,
+    /// From when on it is worth an alert.
+    pub thresholds: Thresholds,
+    /// The address of a page with a heading for each alert, which alerts link to. None.
+    pub runbook: Option<String>,
+    /// The address of the Pushgateway that pipelines push to: `http://HOST:PORT`. None.
+    pub pushgateway: Option<String>,
 }
 
 impl Settings {
     /// The defaults that the fields name, for one model.
     #[must_use]
     pub fn new(project: ModelName) -> Self {
-        Self { project, program: "cargo xtask".to_owned(), folder: "monitoring".to_owned() }
+        Self {
+            project,
+            program: "cargo xtask".to_owned(),
+            folder: "monitoring".to_owned(),
+            environments: Vec::new(),
+            thresholds: Thresholds::default(),
+            runbook: None,
+            pushgateway: None,
+        }
     }
 
     /// Prometheus: alert and recording rules with their unit tests, and the scrape configuration.
@@ -45,8 +61,12 @@ impl Settings {
         elk::render(self)
     }
 
+    /// What picks this model's series.
+    pub(crate) fn selector(&self) -> String {
+        format!("project=\"{}\"", self.project)
+    }
+
     /// What the first line of a file says: by what it was made, and how to make it anew.
-    #[allow(dead_code, reason = "called by what is rendered")]
     pub(crate) fn mark(&self, subject: &str) -> String {
         format!("{}; edits are lost. Make it anew with: {} generate {subject}", RenderedFile::MARK, self.program)
     }

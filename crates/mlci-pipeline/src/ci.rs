@@ -78,6 +78,10 @@ impl Pipeline {
             } else {
                 ending.report = report_data::existing(self);
             }
+            // Whose code is not reviewed yet has no business there either.
+            if !options.without_store {
+                self.push_along("ci", None, ending, result.as_ref().err(), started);
+            }
             result
         })
     }

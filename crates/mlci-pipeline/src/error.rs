@@ -21,6 +21,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Pass, Self::Fail, Self::Invalid, Self::Refused, Self::RolledBack, Self::Waiting];
+
     /// The exit code.
     #[must_use]
     pub const fn exit_code(self) -> u8 {

@@ -22,13 +22,24 @@ pub(crate) struct Reply {
 
 /// Sends one request and reads the whole reply, all within `limit`.
 pub(crate) async fn send(method: Method, url: &str, json: Option<Vec<u8>>, limit: Duration) -> Result<Reply> {
+    send_with(method, url, &[], json, limit).await
+}
+
+/// As [`send`], with more headers.
+pub(crate) async fn send_with(
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+    json: Option<Vec<u8>>,
+    limit: Duration,
+) -> Result<Reply> {
     let shown = format!("{method} {url}");
-    let request = Request::builder()
-        .method(method)
-        .uri(url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(json.unwrap_or_default())))
-        .context(|| format!("`{url}` is no address"))?;
+    let mut request = Request::builder().method(method).uri(url).header(header::CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request =
+        request.body(Full::new(Bytes::from(json.unwrap_or_default()))).context(|| format!("`{url}` is no address"))?;
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let exchange = async {
         let reply = client.request(request).await.context(|| format!("{shown} got no answer"))?;

@@ -60,6 +60,11 @@ mod mirror;
 #[path = "mirror_absent.rs"]
 mod mirror;
 mod pipeline;
+#[cfg(feature = "monitor")]
+mod push;
+#[cfg(not(feature = "monitor"))]
+#[path = "push_absent.rs"]
+mod push;
 mod records;
 pub mod report;
 mod report_data;

@@ -103,6 +103,13 @@ pub(crate) fn commit(folder: &Path, name: &str) -> Option<String> {
     Some(text(folder, &["rev-parse", "--verify", "--quiet", &named])?.trim().to_owned())
 }
 
+/// The branch that is checked out; `None` where no branch is.
+#[must_use]
+#[cfg(feature = "monitor")]
+pub(crate) fn branch(folder: &Path) -> Option<String> {
+    Some(text(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])?.trim().to_owned())
+}
+
 /// The files in `folder` that git tracks or would track, relative to it, sorted; `None` outside a repository.
 #[must_use]
 pub(crate) fn files(folder: &Path) -> Option<Vec<PathBuf>> {

@@ -63,8 +63,8 @@ impl App {
         !self.draining.load(Ordering::SeqCst)
     }
 
-    /// Predicts a batch and counts it.
-    pub(crate) fn predict(&self, batch: &Batch) -> Result<Vec<f64>, Refusal> {
+    /// Predicts a batch, and counts it if it is traffic.
+    pub(crate) fn predict(&self, batch: &Batch, traffic: bool) -> Result<Vec<f64>, Refusal> {
         let started = Instant::now();
         let predictions = self.served.model().predict(&batch.values).map_err(|error| match error {
             PredictError::Overflow { row } => {
@@ -75,7 +75,9 @@ impl App {
             other => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
         })?;
         let took = started.elapsed();
-        self.metrics.predicted(&batch.values, batch.rows, took);
+        if traffic {
+            self.metrics.predicted(&batch.values, &predictions, took);
+        }
         Ok(predictions)
     }
 }

@@ -65,7 +65,8 @@
 //! `mlci-instance` (the process id). Input that does not fit the model is a 400 with
 //! `{"error", "field", "row", "expected"}`; rows count from 0. Unknown fields are refused, except at `/invocations`,
 //! where they are passed over as MLflow does, since its clients send whole data frames. Values outside the range seen
-//! in training are served and counted (`mlci_out_of_range_total`). A missing content type counts as JSON.
+//! in training are served and counted (`mlci_out_of_range_total`), and how far the last rows are spread otherwise than
+//! those of training is measured (`mlci_drift_psi`). A missing content type counts as JSON.
 //!
 //! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers, and [`log`] is
 //! what they say of themselves.
@@ -74,6 +75,7 @@ mod app;
 mod body;
 #[cfg(unix)]
 pub mod control;
+mod drift;
 mod error;
 mod input;
 pub mod log;
@@ -90,6 +92,10 @@ mod server;
 mod tests;
 
 pub use axum::Router;
+
+/// A request with this header is answered as any other, but its rows are no traffic: they are not counted as predictions,
+/// out of range, or drift. For whoever asks a server for what is known, such as golden predictions.
+pub const VERIFICATION_HEADER: &str = "mlci-verification";
 
 pub use crate::{
     error::ServeError,

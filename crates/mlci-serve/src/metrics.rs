@@ -1,18 +1,13 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mlci_model::{Column, Range};
 use prometheus_client::{
     encoding::{EncodeLabelSet, prometheus_text},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-use crate::ServedModel;
+use crate::{ServedModel, drift::Drift};
 
 pub(crate) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
@@ -51,6 +46,7 @@ pub(crate) struct Metrics {
     predictions: Counter,
     /// One a feature, in the order of the schema, with its range in training.
     out_of_range: Vec<(Range, Counter)>,
+    drift: Arc<Drift>,
 }
 
 impl Metrics {
@@ -65,7 +61,10 @@ impl Metrics {
         });
         let help = "Time from a request's head to its answer";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
-        let inference = Histogram::new(exponential_buckets(1e-7, 10.0, 8));
+        let inference = Histogram::new([
+            1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2,
+            0.1, 1.0,
+        ]);
         let help = "Time to predict the rows of a request, without reading them";
         registry.register_with_unit("inference_duration", help, Unit::Seconds, inference.clone());
         let predictions = Counter::default();
@@ -79,6 +78,9 @@ impl Metrics {
         };
         let out_of_range = served.model().schema().features.iter().map(counter).collect();
 
+        let drift = Arc::new(Drift::of(served.model()));
+        registry.register_collector(Box::new(Arc::clone(&drift)));
+
         let info = Family::<ModelInfo, Gauge>::default();
         registry.register("model_info", "The model served", info.clone());
         info.get_or_create(&ModelInfo {
@@ -90,7 +92,7 @@ impl Metrics {
         let build = Family::<BuildInfo, Gauge>::default();
         registry.register("build_info", "The server", build.clone());
         build.get_or_create(&BuildInfo { version: env!("CARGO_PKG_VERSION") }).set(1);
-        Self { registry, requests, durations, inference, predictions, out_of_range }
+        Self { registry, requests, durations, inference, predictions, out_of_range, drift }
     }
 
     /// Counts what the log has dropped.
@@ -104,10 +106,10 @@ impl Metrics {
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Counts a batch: `values` row-major, one value a feature.
-    pub(crate) fn predicted(&self, values: &[f64], rows: usize, took: Duration) {
+    /// Counts a batch: `values` row-major, one value a feature, and one prediction a row.
+    pub(crate) fn predicted(&self, values: &[f64], predictions: &[f64], took: Duration) {
         self.inference.observe(took.as_secs_f64());
-        self.predictions.inc_by(rows as u64);
+        self.predictions.inc_by(predictions.len() as u64);
         let width = self.out_of_range.len().max(1);
         for (feature, (range, counter)) in self.out_of_range.iter().enumerate() {
             let outside = values.iter().skip(feature).step_by(width).filter(|value| !range.contains(**value)).count();
@@ -115,6 +117,7 @@ impl Metrics {
                 counter.inc_by(outside as u64);
             }
         }
+        self.drift.count(values, predictions);
     }
 
     /// The metrics in Prometheus' text format 0.0.4.

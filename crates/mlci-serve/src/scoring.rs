@@ -11,6 +11,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
+    VERIFICATION_HEADER,
     app::App,
     body::{self, Media},
     input,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request, false, |app, body, _| {
+    answer(app, request, false, |app, body, _, traffic| {
         #[derive(Serialize)]
         struct Reply<'a> {
             model: &'a str,
@@ -28,7 +29,7 @@ pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
             predictions: Vec<f64>,
         }
         let batch = input::predict::read(&app.layout, body)?;
-        let predictions = app.predict(&batch)?;
+        let predictions = app.predict(&batch, traffic)?;
         let served = &app.served;
         let (model, version, digest) = (served.model().name().as_str(), served.version(), served.digest());
         Ok((batch.rows, to_json(&Reply { model, version, digest, predictions })))
@@ -37,7 +38,7 @@ pub(crate) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
 }
 
 pub(crate) async fn invocations(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request, true, |app, body, media| {
+    answer(app, request, true, |app, body, media, traffic| {
         #[derive(Serialize)]
         struct Reply {
             predictions: Vec<f64>,
@@ -46,7 +47,7 @@ pub(crate) async fn invocations(State(app): State<Arc<App>>, request: Request) -
             Media::Json => input::mlflow::read(&app.layout, body)?,
             Media::Csv => input::csv::read(&app.layout, body)?,
         };
-        Ok((batch.rows, to_json(&Reply { predictions: app.predict(&batch)? })))
+        Ok((batch.rows, to_json(&Reply { predictions: app.predict(&batch, traffic)? })))
     })
     .await
 }
@@ -57,7 +58,7 @@ pub(crate) async fn infer(State(app): State<Arc<App>>, request: Request) -> Resp
         body::discard(&head, body, app.limits).await;
         return refusal.into_response();
     }
-    answer(app, Request::from_parts(head, body), false, |app, body, _| {
+    answer(app, Request::from_parts(head, body), false, |app, body, _, traffic| {
         #[derive(Serialize)]
         struct Output<'a> {
             name: &'a str,
@@ -75,7 +76,7 @@ pub(crate) async fn infer(State(app): State<Arc<App>>, request: Request) -> Resp
         }
         let target = app.served.model().schema().target.name.as_str();
         let request = input::infer::read(&app.layout, target, body)?;
-        let data = app.predict(&request.batch)?;
+        let data = app.predict(&request.batch, traffic)?;
         let output = Output { name: target, shape: [data.len()], datatype: "FP64", data };
         let (model_name, model_version) = (app.served.model().name().as_str(), app.served.version());
         let reply = Reply { model_name, model_version, id: request.id, outputs: [output] };
@@ -92,13 +93,14 @@ fn to_json(reply: &impl Serialize) -> Vec<u8> {
 /// and the answer.
 async fn answer<W>(app: Arc<App>, request: Request, csv: bool, work: W) -> Response
 where
-    W: FnOnce(&App, &[u8], Media) -> Result<(usize, Vec<u8>), Refusal> + Send + 'static,
+    W: FnOnce(&App, &[u8], Media, bool) -> Result<(usize, Vec<u8>), Refusal> + Send + 'static,
 {
     // Reading this much takes about a millisecond, for which the other connections of the thread would wait.
     const LARGE: usize = 256 << 10;
 
     let (head, body) = request.into_parts();
     let mut bytes = None;
+    let traffic = !head.headers.contains_key(VERIFICATION_HEADER);
     let reply = async {
         let media = match body::media(&head.headers, csv) {
             Ok(media) => media,
@@ -110,10 +112,10 @@ where
         let body: Bytes = body::read(&head, body, app.limits).await?;
         bytes = Some(body.len());
         if body.len() <= LARGE {
-            return work(&app, &body, media);
+            return work(&app, &body, media, traffic);
         }
         let worker = app.clone();
-        match tokio::task::spawn_blocking(move || work(&worker, &body, media)).await {
+        match tokio::task::spawn_blocking(move || work(&worker, &body, media, traffic)).await {
             Ok(reply) => reply,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

@@ -186,6 +186,36 @@ async fn what_happens_is_counted() {
     }
 }
 
+/// What asks for golden predictions is no traffic.
+#[tokio::test]
+async fn verification_is_not_counted() {
+    let router = crate::router(served());
+    let request = Request::post("/predict").header(crate::VERIFICATION_HEADER, "golden").body(Body::from("[[99,1,4]]"));
+    assert_eq!(send(&router, request.unwrap()).await.0, 200);
+    let text = metrics(&router).await;
+    for line in ["mlci_predictions_total 0", "mlci_drift_rows 0", "mlci_out_of_range_total{feature=\"a\"} 0"] {
+        assert!(text.lines().any(|found| found == line), "{line}\nis not in\n{text}");
+    }
+}
+
+/// 199 rows have no index, and no series of one that a query could take for 0.
+#[tokio::test]
+async fn drift_shows_from_200_rows_on() {
+    let router = crate::router(served());
+    let row = |count: usize| format!("[{}]", vec!["[0,0,0]"; count].join(","));
+    post(&router, "/predict", JSON, row(199)).await;
+    let series = |text: &str| text.lines().filter(|line| line.contains("drift_psi") && !line.starts_with('#')).count();
+    let text = metrics(&router).await;
+    assert_eq!((series(&text), text.contains("\nmlci_drift_rows 199\n")), (0, true), "{text}");
+    post(&router, "/predict", JSON, row(1)).await;
+    let text = metrics(&router).await;
+    assert_eq!(series(&text), 4, "{text}");
+    for name in ["mlci_drift_psi{feature=\"b acid\"} ", "mlci_prediction_drift_psi "] {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        assert!(line.is_some_and(|value| value.parse::<f64>().unwrap() > 1.0), "{text}");
+    }
+}
+
 /// Case A15: probing makes no series. One request of a kind makes what a thousand make.
 #[tokio::test]
 async fn unknown_urls_and_methods_make_no_series() {

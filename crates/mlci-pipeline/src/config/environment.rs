@@ -1,4 +1,4 @@
-use mlci_core::Digest;
+use mlci_core::{Digest, Label, ModelName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,12 @@ impl Environment {
             ("MLCI_LOG_REQUESTS", requests.to_owned()),
             ("MLCI_ENVIRONMENT", name.to_owned()),
         ]
+    }
+
+    /// `kubernetes`: the namespace of an environment of this name, whether it is named or not.
+    #[must_use]
+    pub fn namespace_of(&self, project: &ModelName, name: &Label) -> String {
+        self.namespace.clone().unwrap_or_else(|| format!("{project}-{name}"))
     }
 
     /// The digest of what an approval covers besides the image. How long approvals last is not part of the release.

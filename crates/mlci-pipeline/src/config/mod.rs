@@ -2,6 +2,7 @@
 //!
 //! Every key has a default or an error that says what to write. Paths are relative to the file.
 
+mod address;
 mod data;
 mod environment;
 mod error;

@@ -50,8 +50,17 @@ pub(super) fn note_origins(
 
 /// Keys that say where something is. They are shown, as a place that cannot be read is of no use, and hold no secret:
 /// credentials have variables of their own, and an address with a password is refused.
-const PLACES: [&str; 7] =
-    ["artifact.store", "data.path", "image.layout", "image.repository", "image.server", "track.folder", "track.mlflow"];
+const PLACES: [&str; 9] = [
+    "artifact.store",
+    "data.path",
+    "image.layout",
+    "image.repository",
+    "image.server",
+    "monitor.pushgateway",
+    "monitor.runbook",
+    "track.folder",
+    "track.mlflow",
+];
 
 /// Replaces `${NAME}` in every text; `$${` stands for `${`.
 pub(super) fn expand(
@@ -150,15 +159,16 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
     if let Some(uri) = &config.track.mlflow {
         let help = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLFLOW_TRACKING_USERNAME and \
                     MLFLOW_TRACKING_PASSWORD";
-        let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
-        match rest.map(|rest| rest.split('/').next().unwrap_or_default()) {
-            Some(host) if host.contains('@') => {
-                return at("track", "mlflow", "`track.mlflow` has a password in it".to_owned(), help);
+        match super::address::fault(uri) {
+            None => {}
+            // Not quoted, since it is secret.
+            Some(fault @ "has a password in it") => {
+                return at("track", "mlflow", format!("`track.mlflow` {fault}"), help);
             }
-            Some(host) if !host.is_empty() => {}
-            _ => return at("track", "mlflow", format!("`track.mlflow` is `{uri}`, which is no address"), help),
+            Some(fault) => return at("track", "mlflow", format!("`track.mlflow` is `{uri}`, which {fault}"), help),
         }
     }
+    monitor(config).or_else(|(key, message, help)| at("monitor", key, message, &help))?;
     if let Some(wrong) = super::folders::misplaced(config) {
         return at(wrong.table, wrong.key, wrong.message, wrong.help);
     }
@@ -219,6 +229,26 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         });
     }
     Ok(())
+}
+
+/// A key of `[monitor]` that cannot be: its name, what is wrong, and what to write.
+fn monitor(config: &Config) -> Result<(), (&'static str, String, String)> {
+    let monitor = &config.monitor;
+    let gateway = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLCI_PUSHGATEWAY_USERNAME and \
+                   MLCI_PUSHGATEWAY_PASSWORD";
+    let page = "write the address of a page, such as https://HOST/runbook";
+    for (key, address, help) in [("pushgateway", &monitor.pushgateway, gateway), ("runbook", &monitor.runbook, page)] {
+        if let Some(fault) = address.as_deref().and_then(super::address::fault) {
+            return Err((key, format!("`monitor.{key}` {fault}"), help.to_owned()));
+        }
+    }
+    match monitor.thresholds().check() {
+        Err(mlci_monitor::Error::Setting { setting, value, rule }) => {
+            Err((setting, format!("`monitor.{setting}` is {value}"), rule.to_owned()))
+        }
+        Err(other) => Err(("folder", other.to_string(), String::new())),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// The span of a key that is known to have been read.

@@ -1,5 +1,7 @@
 //! The commands that work on environments.
 
+use std::time::Instant;
+
 use jiff::{SignedDuration, Timestamp};
 use mlci_core::Label;
 use serde_json::json;
@@ -27,18 +29,25 @@ impl Pipeline {
     /// Deploys to one environment: to the first what was built last, to a later one what the one before it verified.
     pub fn deploy(&self, name: &Label, image: Option<&str>) -> Finished {
         self.command("deploy", |ending| {
+            let started = Instant::now();
             let _lock = self.begin()?;
             self.environment(name)?;
-            let release = self.candidate(name, image)?;
-            note(ending, &release, self);
-            let result = self.deploy_to(name, &release, Asked::ByPerson { named: image }, || {});
-            self.add_end(ending, name, result)?;
-            if crate::ci::is_ci_job() {
-                self.stop_after_job(ending, &[name])?;
-            }
-            self.mirror_along();
-            Ok(())
+            let result = self.deploy_next(ending, name, image);
+            self.push_along("deploy", Some(name), ending, result.as_ref().err(), started);
+            result
         })
+    }
+
+    fn deploy_next(&self, ending: &mut Ending, name: &Label, image: Option<&str>) -> Result<()> {
+        let release = self.candidate(name, image)?;
+        note(ending, &release, self);
+        let result = self.deploy_to(name, &release, Asked::ByPerson { named: image }, || {});
+        self.add_end(ending, name, result)?;
+        if crate::ci::is_ci_job() {
+            self.stop_after_job(ending, &[name])?;
+        }
+        self.mirror_along();
+        Ok(())
     }
 
     /// Records that a person approves what would be deployed.

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mlci_artifact::Store;
-use mlci_core::ModelName;
+use mlci_core::{Label, ModelName};
 use mlci_k8s::{
     ApplyOptions, Cluster, ClusterOptions, Deployed, Failure, ImageReference, Name, Namespace, Reason, RolloutOptions,
     Workload,
@@ -32,8 +32,8 @@ const LOG_LINES: u32 = 200;
 
 /// An environment in a cluster.
 pub(crate) struct Kubernetes {
-    /// The environment's name.
-    label: String,
+    project: ModelName,
+    environment_name: Label,
     environment: Environment,
     context: String,
     namespace: Namespace,
@@ -45,7 +45,7 @@ pub(crate) struct Kubernetes {
 
 impl Kubernetes {
     pub(crate) fn new(
-        name: &str,
+        name: &Label,
         project: &ModelName,
         environment: Environment,
         repository: Option<&str>,
@@ -64,12 +64,13 @@ impl Kubernetes {
                 "the present context is never taken by accident; name one of the kubeconfig's: context = \"…\"",
             )
         })?;
-        let namespace = environment.namespace.clone().unwrap_or_else(|| format!("{project}-{name}"));
+        let namespace = environment.namespace_of(project, name);
         let namespace = namespace.parse().map_err(|error: mlci_k8s::NameError| {
             Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
         })?;
         Ok(Self {
-            label: name.to_owned(),
+            project: project.clone(),
+            environment_name: name.clone(),
             context,
             namespace,
             name: Name::legal(project.as_str()),
@@ -93,12 +94,17 @@ impl Kubernetes {
         workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
         workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
         workload.progress_deadline = self.one_pod().max(workload.progress_deadline);
-        let variables = self.environment.log_variables(&self.label);
+        let variables = self.environment.log_variables(self.environment_name.as_str());
         workload.env.extend(variables.map(|(name, value)| (name.to_owned(), value)));
         workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
         workload.annotations.insert(MODEL.to_owned(), model.to_owned());
         workload.annotations.insert(VERSION.to_owned(), version.to_owned());
-        workload.extra_labels.insert("mlci.project".to_owned(), self.name.as_str().to_owned());
+        workload.extra_labels.insert("mlci.project".to_owned(), self.project.to_string());
+        workload.extra_labels.insert("mlci.environment".to_owned(), self.environment_name.to_string());
+        // What a Prometheus that is there already may go by.
+        for (key, value) in [("scrape", "true"), ("path", "/metrics"), ("port", &workload.port.to_string())] {
+            workload.pod_annotations.insert(format!("prometheus.io/{key}"), value.to_owned());
+        }
         workload
     }
 
@@ -352,7 +358,14 @@ mod tests {
         let environment = Environment { context: context.map(str::to_owned), ..Environment::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let project: ModelName = "wine".parse().unwrap();
-        Kubernetes::new("staging", &project, environment, repository, Store::in_memory(), Arc::new(runtime))
+        Kubernetes::new(
+            &"staging".parse().unwrap(),
+            &project,
+            environment,
+            repository,
+            Store::in_memory(),
+            Arc::new(runtime),
+        )
     }
 
     #[test]
@@ -372,6 +385,12 @@ mod tests {
             (workload.env["MLCI_LOG_FORMAT"].as_str(), workload.env["MLCI_ENVIRONMENT"].as_str()),
             ("ecs", "staging")
         );
+        // By these Prometheus tells environments apart.
+        assert_eq!(
+            (&*workload.extra_labels["mlci.project"], &*workload.extra_labels["mlci.environment"]),
+            ("wine", "staging")
+        );
+        assert_eq!((&*workload.pod_annotations["prometheus.io/port"], workload.port), ("8080", 8080));
         assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
     }
 }

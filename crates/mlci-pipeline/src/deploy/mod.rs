@@ -67,8 +67,7 @@ impl Pipeline {
             TargetKind::Kubernetes => {
                 let (project, repository) = (&self.config().project.name, self.config().image.repository.as_deref());
                 let (store, runtime) = (self.store().clone(), self.runtime());
-                let target =
-                    kubernetes::Kubernetes::new(name.as_str(), project, environment, repository, store, runtime)?;
+                let target = kubernetes::Kubernetes::new(name, project, environment, repository, store, runtime)?;
                 Ok(Box::new(target))
             }
             #[cfg(not(feature = "kubernetes"))]

@@ -1,10 +1,11 @@
 //! What watches the model, from its configuration.
 
 use mlci_core::RenderedFile;
-use mlci_monitor::Settings;
+use mlci_monitor::{Environment, Place, Settings};
 
 use super::Subject;
 use crate::{
+    config::TargetKind,
     error::{Error, Result},
     pipeline::Pipeline,
 };
@@ -15,6 +16,18 @@ impl Pipeline {
         let mut settings = Settings::new(config.project.name.clone());
         settings.program = self.command_line("").split_whitespace().collect::<Vec<_>>().join(" ");
         settings.folder.clone_from(&config.monitor.folder);
+        settings.thresholds = config.monitor.thresholds();
+        settings.runbook.clone_from(&config.monitor.runbook);
+        settings.pushgateway.clone_from(&config.monitor.pushgateway);
+        let environments = config.environment.iter().map(|(name, environment)| Environment {
+            name: name.clone(),
+            place: match (environment.target, environment.port) {
+                (TargetKind::Kubernetes, _) => Place::Namespace(environment.namespace_of(&config.project.name, name)),
+                (TargetKind::Process, Some(port)) => Place::Address(format!("127.0.0.1:{port}")),
+                (TargetKind::Process, None) => Place::Unknown,
+            },
+        });
+        settings.environments = environments.collect();
         let files = match subject {
             Subject::Dashboards => settings.dashboards(),
             Subject::Elk => settings.elk(),

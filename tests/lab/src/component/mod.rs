@@ -4,9 +4,11 @@ mod ci;
 mod docker;
 mod elasticsearch;
 mod gcs;
+mod grafana;
 mod kubernetes;
 mod logs;
 mod mlflow;
+mod prometheus;
 mod registry;
 mod s3;
 mod seaweedfs;
@@ -70,6 +72,8 @@ pub static COMPONENTS: &[&Component] = &[
     &elasticsearch::OPENSEARCH,
     &logs::RSYSLOG,
     &logs::ELK_TOOLS,
+    &prometheus::PROMETHEUS,
+    &grafana::GRAFANA,
 ];
 
 /// The component of this name.
