@@ -67,7 +67,8 @@
 //! where they are passed over as MLflow does, since its clients send whole data frames. Values outside the range seen
 //! in training are served and counted (`mlci_out_of_range_total`). A missing content type counts as JSON.
 //!
-//! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers.
+//! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers, and
+//! [`verify`](mod@verify) tells whether one serves what it should.
 
 mod app;
 mod body;
@@ -83,6 +84,7 @@ mod routes;
 mod scoring;
 mod served;
 mod server;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod ci;
 mod docker;
 mod gcs;
+mod helm;
 mod kubernetes;
 mod mlflow;
 mod registry;
@@ -48,13 +49,14 @@ pub enum Kind {
 }
 
 /// All components.
-pub static COMPONENTS: [&Component; 10] = [
+pub static COMPONENTS: [&Component; 11] = [
     &mlflow::MLFLOW,
     &s3::S3,
     &gcs::GCS,
     &registry::REGISTRY,
     &docker::DOCKER,
     &kubernetes::KUBERNETES,
+    &helm::HELM,
     &ci::GITHUB,
     &ci::GITLAB,
     &ci::JENKINS,
