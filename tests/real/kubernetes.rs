@@ -47,12 +47,12 @@ impl Drop for OnCluster {
     }
 }
 
-fn call(arguments: &[&str]) -> std::process::Output {
+pub(crate) fn call(arguments: &[&str]) -> std::process::Output {
     let context = variable("MLCI_LAB_KUBE_CONTEXT");
     Command::new("kubectl").args(["--context", &context]).args(arguments).output().unwrap()
 }
 
-fn kubectl(arguments: &[&str]) -> String {
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
     let output = call(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -8,6 +8,7 @@
 mod project;
 
 mod github;
+mod helm;
 mod kubernetes;
 mod mlflow;
 mod registry;

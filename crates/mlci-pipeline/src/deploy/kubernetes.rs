@@ -12,14 +12,15 @@ use mlci_k8s::{
     Workload,
 };
 use mlci_model::Model;
+use mlci_serve::verify::{Expected, verify};
 use tokio::runtime::Runtime;
 
 use super::{
     target::{DeployError, Running, Target},
-    verify::{Expected, verify},
+    workload::workload,
 };
 use crate::{
-    config::Environment,
+    config::{Environment, Image},
     error::{Error, Result},
     records::Release,
 };
@@ -36,6 +37,8 @@ pub(crate) struct Kubernetes {
     context: String,
     namespace: Namespace,
     name: Name,
+    project: ModelName,
+    image: Image,
     repository: String,
     store: Store,
     runtime: Arc<Runtime>,
@@ -46,14 +49,14 @@ impl Kubernetes {
         name: &str,
         project: &ModelName,
         environment: Environment,
-        repository: Option<&str>,
+        image: &Image,
         store: Store,
         runtime: Arc<Runtime>,
     ) -> Result<Self> {
         let key = |key: &str, help: &str| {
             Error::invalid(format!("environment `{name}` has the target `kubernetes`, and {key} is not set")).help(help)
         };
-        let repository = repository.ok_or_else(|| {
+        let repository = image.repository.clone().ok_or_else(|| {
             key("[image] repository", "name the repository that the cluster pulls from: [image] repository = \"…\"")
         })?;
         let context = environment.context.clone().ok_or_else(|| {
@@ -70,7 +73,9 @@ impl Kubernetes {
             context,
             namespace,
             name: Name::legal(project.as_str()),
-            repository: repository.to_owned(),
+            project: project.clone(),
+            image: image.clone(),
+            repository,
             environment,
             store,
             runtime,
@@ -85,7 +90,7 @@ impl Kubernetes {
     }
 
     fn workload(&self, image: ImageReference, version: &str, model: &str) -> Workload {
-        let mut workload = Workload::new(self.namespace.clone(), self.name.clone(), image);
+        let mut workload = workload(&self.project, &self.image, self.namespace.clone(), image);
         workload.replicas = Some(self.environment.replicas);
         workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
         workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
@@ -93,7 +98,6 @@ impl Kubernetes {
         workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
         workload.annotations.insert(MODEL.to_owned(), model.to_owned());
         workload.annotations.insert(VERSION.to_owned(), version.to_owned());
-        workload.extra_labels.insert("mlci.project".to_owned(), self.name.as_str().to_owned());
         workload
     }
 
@@ -171,11 +175,12 @@ impl Kubernetes {
     /// The golden predictions, through the Service. Only what it answers is the release's doing.
     async fn ask(&self, cluster: &Cluster, Wanted { release, model }: Wanted<'_>) -> Result<(), DeployError> {
         let forward = cluster.forward(&self.namespace, &self.name).await.map_err(other)?;
-        let expected = Expected { model, digest: release.model, version: release.version, pid: None };
+        let mut expected = Expected::new(model, release.model);
+        expected.version = Some(release.version.to_string());
         let verified = verify(&format!("http://{}", forward.address()), &expected, ANSWER).await;
         verified.map(drop).map_err(|error| match forward.last_error() {
-            Some(why) => DeployError::Other(Error::fail(error.message).because(why)),
-            None => DeployError::Release(error),
+            Some(why) => DeployError::Other(Error::fail(error.to_string()).because(why)),
+            None => DeployError::Release(error.into()),
         })
     }
 
@@ -347,7 +352,8 @@ mod tests {
         let environment = Environment { context: context.map(str::to_owned), ..Environment::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let project: ModelName = "wine".parse().unwrap();
-        Kubernetes::new("staging", &project, environment, repository, Store::in_memory(), Arc::new(runtime))
+        let image = Image { repository: repository.map(str::to_owned), port: 9090, ..Image::default() };
+        Kubernetes::new("staging", &project, environment, &image, Store::in_memory(), Arc::new(runtime))
     }
 
     #[test]
@@ -363,6 +369,7 @@ mod tests {
         assert_eq!(target.address(), "http://wine.wine-staging.svc");
         let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
         let workload = target.workload(image, "3", "sha256:0");
+        assert_eq!(workload.port, 9090, "the server listens on the port that its image names");
         assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
     }
 }
