@@ -29,12 +29,13 @@ fn text_like(rule: Value) -> Value {
     })
 }
 
+/// A map of texts. Not by `propertyNames`: Helm 4.3 names another place for a wrong one.
 fn map(description: &str, key: &str, value: Value) -> Value {
     json!({
         "type": "object",
         "description": description,
-        "propertyNames": { "pattern": key },
-        "additionalProperties": value,
+        "patternProperties": { key: value },
+        "additionalProperties": false,
     })
 }
 

@@ -76,7 +76,7 @@ fn wrong_values_are_named() {
     with("resources.memory=\"1e3\"", &["'/resources/memory'", "'1e3'"]);
     with("resources.memory=134217728", &["'/resources/memory'", "got number, want string"]);
     with("pullSecrets=[{\"name\":\"x\"}]", &["'/pullSecrets/0'", "got object, want string"]);
-    with("env={\"A=B\":\"x\"}", &["'/env'", "A=B"]);
+    with("env={\"A=B\":\"x\"}", &["'/env'", "'A=B' not allowed"]);
     with("labels={\"team\":\"a/b\"}", &["'/labels/team'", "'a/b'"]);
     with("labels={\"app.kubernetes.io/name\":\"x\"}", &["`app.kubernetes.io/name` is set by the chart itself"]);
     // The same without what is wrong.
