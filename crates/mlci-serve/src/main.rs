@@ -41,7 +41,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", chain(error.as_ref()));
-            ExitCode::FAILURE
+            let usage = matches!(error.downcast_ref(), Some(verify::VerifyError::Address { .. }));
+            if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

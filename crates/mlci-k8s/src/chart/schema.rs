@@ -18,10 +18,10 @@ const NAME: &str = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$";
 /// A text. What YAML has read as something else cannot be told any more (`on` is `true`, `0123` is 83), so it is refused.
 /// The fix stands in a constant, since a schema's descriptions are not among Helm's messages.
 fn text() -> Value {
-    text_like(json!({ "type": "string" }))
+    text_like(&json!({ "type": "string" }))
 }
 
-fn text_like(rule: Value) -> Value {
+fn text_like(rule: &Value) -> Value {
     json!({
         "if": { "type": ["boolean", "number"] },
         "then": { "const": "a text: write it in quotes, or use --set-string" },
@@ -30,7 +30,7 @@ fn text_like(rule: Value) -> Value {
 }
 
 /// A map of texts. Not by `propertyNames`: Helm 4.3 names another place for a wrong one.
-fn map(description: &str, key: &str, value: Value) -> Value {
+fn map(description: &str, key: &str, value: &Value) -> Value {
     json!({
         "type": "object",
         "description": description,
@@ -46,7 +46,8 @@ fn quantity(description: &str) -> Value {
 impl Chart {
     /// `values.schema.json`: what `helm install`, `upgrade`, `template` and `lint` check the values by.
     pub(super) fn schema(&self, mark: &str) -> String {
-        let label = text_like(json!({ "type": "string", "pattern": LABEL }));
+        let text = text();
+        let label = text_like(&json!({ "type": "string", "pattern": LABEL }));
         let image = json!({
             "type": "object",
             "additionalProperties": false,
@@ -92,13 +93,13 @@ impl Chart {
             "additionalProperties": false,
             "required": ["image", "resources", "service"],
             "properties": {
-                "annotations": map("Annotations of the Deployment.", KEY, text()),
-                "env": map("Environment variables, by name. Values are texts.", VARIABLE, text()),
+                "annotations": map("Annotations of the Deployment.", KEY, &text),
+                "env": map("Environment variables, by name. Values are texts.", VARIABLE, &text),
                 "global": { "type": "object", "description": "What a chart around this one hands to all of its parts." },
                 "image": image,
-                "labels": map("Labels of every object and of the pods.", KEY, label),
-                "nodeSelector": map("Labels of the nodes that pods may run on.", KEY, text()),
-                "podAnnotations": map("Annotations of the pods.", KEY, text()),
+                "labels": map("Labels of every object and of the pods.", KEY, &label),
+                "nodeSelector": map("Labels of the nodes that pods may run on.", KEY, &text),
+                "podAnnotations": map("Annotations of the pods.", KEY, &text),
                 "pullSecrets": {
                     "type": "array",
                     "description": "Names of Secrets with the registry's credentials.",

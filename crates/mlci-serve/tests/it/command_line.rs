@@ -69,6 +69,8 @@ fn a_running_server_is_verified() {
     let (code, out, error) = verify(&["--model-version", "8"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert_eq!(error, format!("error: {url} is not what was expected: its mlci-version is `7`, not `8`\n"));
+    let (code, _, error) = run(&["--model", path.to_str().unwrap(), "--verify", "https://localhost"]);
+    assert!(code == Some(2) && error.contains("`https://localhost` is no address"), "{error}");
     drop(server);
     let (code, _, error) = verify(&[]);
     assert!(code == Some(1) && error.starts_with(&format!("error: GET {url}/readyz got no answer: ")), "{error}");
