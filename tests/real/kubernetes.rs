@@ -46,7 +46,7 @@ impl Drop for Namespaces {
 }
 
 /// A pipeline that deploys to them.
-struct OnCluster {
+pub(crate) struct OnCluster {
     project: Project,
     namespaces: Namespaces,
 }
@@ -66,7 +66,7 @@ impl OnCluster {
     }
 }
 
-fn call(arguments: &[&str]) -> std::process::Output {
+pub(crate) fn call(arguments: &[&str]) -> std::process::Output {
     let context = variable("MLCI_LAB_KUBE_CONTEXT");
     Command::new("kubectl").args(["--context", &context]).args(arguments).output().unwrap()
 }

@@ -9,6 +9,7 @@ mod project;
 
 mod elk;
 mod grafana;
+mod helm;
 mod kubernetes;
 mod mlflow;
 mod prometheus;

@@ -33,9 +33,12 @@
 //! | feature | |
 //! |---|---|
 //! | `earliest` (default) | builds k8s-openapi for the oldest Kubernetes that it knows; off in a program that chooses a version itself |
+//! | `chart` | `Chart`: a Helm chart that makes the same objects |
 
 mod apply;
 mod call;
+#[cfg(feature = "chart")]
+mod chart;
 mod cluster;
 mod error;
 mod forward;
@@ -60,6 +63,8 @@ pub use http;
 /// The client under [`Cluster::with_client`].
 pub use kube;
 
+#[cfg(feature = "chart")]
+pub use crate::chart::{Chart, ChartError};
 pub use crate::{
     apply::{Applied, ApplyOptions, FIELD_MANAGER},
     cluster::{Cluster, ClusterOptions},

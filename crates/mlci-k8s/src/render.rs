@@ -57,7 +57,7 @@ impl Workload {
         json!({ "name": self.name.as_str(), "namespace": self.namespace.as_str(), "labels": self.labels() })
     }
 
-    fn selector(&self) -> Value {
+    pub(crate) fn selector(&self) -> Value {
         json!({ LABEL_NAME: self.name.as_str(), LABEL_INSTANCE: self.name.as_str() })
     }
 
@@ -115,7 +115,7 @@ impl Workload {
         json!({ "metadata": metadata, "spec": spec })
     }
 
-    fn pod(&self) -> Value {
+    pub(crate) fn pod(&self) -> Value {
         let spread = |key: &str| {
             json!({
                 "labelSelector": { "matchLabels": self.selector() },

@@ -22,3 +22,9 @@ fn sorted(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+/// JSON for people, with the keys in order.
+#[cfg(feature = "chart")]
+pub(crate) fn json(value: &Value) -> String {
+    format!("{:#}\n", sorted(value))
+}

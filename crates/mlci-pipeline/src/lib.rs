@@ -49,7 +49,6 @@ mod end;
 mod error;
 mod event;
 mod generate;
-mod http;
 mod init;
 mod interrupt;
 mod journal;

@@ -32,16 +32,20 @@ Usage: mlci-serve --model FILE [options]
   --environment NAME     Where it runs, such as staging, for the log [MLCI_ENVIRONMENT]
   --new-session          Leave the terminal's session, so that closing it does not end the server (Unix)
   --check                Load the model, check its golden predictions, print its name, version and digest, and end
+  --verify URL           Ask the server at http://HOST:PORT whether it serves this very model: its digest, and its
+                         predictions for the golden rows; its version too, where that is given. Print what it says,
+                         and end
   --help, --version
 
 SIGTERM and SIGINT stop it without losing a request: /readyz turns 503, listening ends, answers close their
-connections. Exit codes: 0 stopped or checked, 1 failed, 2 wrong usage.";
+connections. Exit codes: 0 stopped, checked or verified, 1 failed, 2 wrong usage.";
 
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Task {
     Serve(Arguments),
     Check(Arguments),
+    Verify(Arguments, String),
     Help,
     Version,
 }
@@ -56,20 +60,22 @@ pub(crate) struct Arguments {
     pub(crate) options: ServerOptions,
 }
 
-/// Flags that take a value, with the environment variables that stand in for them.
-const VALUES: [(&str, &str); 12] = [
-    ("--model", "MLCI_MODEL"),
-    ("--model-version", "MLCI_MODEL_VERSION"),
-    ("--listen", "MLCI_LISTEN"),
-    ("--workers", "MLCI_WORKERS"),
-    ("--body-limit", "MLCI_BODY_LIMIT"),
-    ("--drain-seconds", "MLCI_DRAIN_SECONDS"),
-    ("--limit-seconds", "MLCI_LIMIT_SECONDS"),
-    ("--control", "MLCI_CONTROL"),
-    ("--ready-file", "MLCI_READY_FILE"),
-    ("--log-format", "MLCI_LOG_FORMAT"),
-    ("--log-requests", "MLCI_LOG_REQUESTS"),
-    ("--environment", "MLCI_ENVIRONMENT"),
+/// Flags that take a value, with the environment variables that stand in for them. What is to be done is never read from
+/// a variable: a container would not serve where one is left over.
+const VALUES: [(&str, Option<&str>); 13] = [
+    ("--model", Some("MLCI_MODEL")),
+    ("--model-version", Some("MLCI_MODEL_VERSION")),
+    ("--listen", Some("MLCI_LISTEN")),
+    ("--workers", Some("MLCI_WORKERS")),
+    ("--body-limit", Some("MLCI_BODY_LIMIT")),
+    ("--drain-seconds", Some("MLCI_DRAIN_SECONDS")),
+    ("--limit-seconds", Some("MLCI_LIMIT_SECONDS")),
+    ("--control", Some("MLCI_CONTROL")),
+    ("--ready-file", Some("MLCI_READY_FILE")),
+    ("--log-format", Some("MLCI_LOG_FORMAT")),
+    ("--log-requests", Some("MLCI_LOG_REQUESTS")),
+    ("--environment", Some("MLCI_ENVIRONMENT")),
+    ("--verify", None),
 ];
 const SWITCHES: [&str; 4] = ["--new-session", "--check", "--help", "--version"];
 
@@ -108,12 +114,25 @@ pub(crate) fn parse(
     }
     for (value, (_, variable)) in values.iter_mut().zip(VALUES) {
         if value.is_none() {
-            *value = environment(variable).filter(|text| !text.is_empty());
+            *value = variable.and_then(&environment).filter(|text| !text.is_empty());
         }
     }
 
-    let [model, version, listen, workers, body_limit, drain, limit, control, ready_file, format, requests, environment] =
-        values;
+    let [
+        model,
+        version,
+        listen,
+        workers,
+        body_limit,
+        drain,
+        limit,
+        control,
+        ready_file,
+        format,
+        requests,
+        environment,
+        verify,
+    ] = values;
     let model = model.ok_or("no model: give its file with --model or MLCI_MODEL")?.into();
     let version = version.map(|text| unicode(&text, "--model-version")).transpose()?;
     let mut options = ServerOptions::default();
@@ -143,7 +162,13 @@ pub(crate) fn parse(
         workers.map(|text| value::<std::num::NonZeroU16>(&text, "--workers", "a number from 1")).transpose()?;
     let arguments =
         Arguments { model, version, workers: workers.map(|workers| workers.get().into()), new_session, log, options };
-    Ok(if check { Task::Check(arguments) } else { Task::Serve(arguments) })
+    let verify = verify.map(|text| unicode(&text, "--verify")).transpose()?;
+    match (check, verify) {
+        (false, None) => Ok(Task::Serve(arguments)),
+        (true, None) => Ok(Task::Check(arguments)),
+        (false, Some(url)) => Ok(Task::Verify(arguments, url)),
+        (true, Some(_)) => Err("--check and --verify: one at a time; --verify checks the file too".to_owned()),
+    }
 }
 
 fn unknown(name: &str) -> String {
@@ -209,7 +234,7 @@ mod tests {
         for flag in VALUES.into_iter().map(|(flag, _)| flag).chain(SWITCHES) {
             assert!(help.iter().any(|word| word.trim_end_matches(',') == flag), "{flag}");
         }
-        for (_, variable) in VALUES {
+        for variable in VALUES.into_iter().filter_map(|(_, variable)| variable) {
             assert!(HELP.contains(variable), "{variable}");
         }
     }
@@ -219,6 +244,8 @@ mod tests {
         assert!(matches!(parsed("--help --nonsense", &[]), Ok(Task::Help)));
         assert!(matches!(parsed("-V", &[]), Ok(Task::Version)));
         assert!(matches!(parsed("--check --model m", &[]), Ok(Task::Check(_))));
+        let Ok(Task::Verify(arguments, url)) = parsed("--verify http://h:1", &[("MLCI_MODEL", "m")]) else { panic!() };
+        assert_eq!((arguments.model, url.as_str()), (PathBuf::from("m"), "http://h:1"));
     }
 
     #[test]
@@ -240,5 +267,6 @@ mod tests {
         check("--model a --log-requests some", "expected `none`, `errors` or `all`");
         check("--model a --drain-seconds -1", "at most 86400, got `-1`");
         check("--model a --drain-seconds NaN", "got `NaN`");
+        check("--model a --check --verify http://h:1", "one at a time");
     }
 }

@@ -68,8 +68,8 @@
 //! in training are served and counted (`mlci_out_of_range_total`), and how far the last rows are spread otherwise than
 //! those of training is measured (`mlci_drift_psi`). A missing content type counts as JSON.
 //!
-//! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers, and [`log`] is
-//! what they say of themselves.
+//! Start at [`Server`], or at [`router()`] for use inside a process; [`control`] speaks to running servers,
+//! [`verify`](mod@verify) tells whether one serves what it should, and [`log`] is what they say of themselves.
 
 mod app;
 mod body;
@@ -87,6 +87,7 @@ mod routes;
 mod scoring;
 mod served;
 mod server;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -14,9 +14,13 @@ use std::{
 use mlci_serve::{
     ServedModel, Server,
     log::{Log, LogFormat},
+    verify,
 };
 
 use crate::arguments::{Arguments, Task, VERSION};
+
+/// How long a server that is verified may take for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let started = Instant::now();
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Task::Check(arguments)) => check(arguments),
+        Ok(Task::Verify(arguments, url)) => verify(arguments, &url),
         Ok(Task::Serve(arguments)) => return logged(arguments, started),
         Err(error) => {
             complain(&format!("error: {error}\nhelp: `mlci-serve --help` lists the flags"));
@@ -41,7 +46,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("error: {}", chain(error.as_ref())));
-            ExitCode::FAILURE
+            let usage = matches!(error.downcast_ref(), Some(verify::VerifyError::Address { .. }));
+            if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -78,6 +84,19 @@ fn check(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let served = ServedModel::load(&arguments.model, arguments.version)?;
     let golden = served.model().parts().golden.len();
     println!("{} {} {} golden={golden}", served.model().name(), served.version(), served.digest());
+    Ok(())
+}
+
+fn verify(arguments: Arguments, url: &str) -> Result<(), Box<dyn Error>> {
+    let version = arguments.version.clone();
+    let served = ServedModel::load(&arguments.model, arguments.version)?;
+    let mut expected = verify::Expected::new(served.model(), served.digest());
+    expected.version = version;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let verified = runtime.block_on(verify::verify(url, &expected, ANSWER))?;
+    let (name, digest, golden) = (served.model().name(), served.digest(), verified.predictions);
+    let took = verified.elapsed.as_millis();
+    println!("{url} serves {name} {} {digest} golden={golden} ms={took}", verified.version);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn workload() -> Workload {
 }
 
 /// Every field that can be set is.
-fn full() -> Workload {
+pub(crate) fn full() -> Workload {
     let mut workload = workload();
     let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     workload.replicas = Some(2);

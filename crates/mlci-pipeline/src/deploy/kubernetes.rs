@@ -12,14 +12,15 @@ use mlci_k8s::{
     Workload,
 };
 use mlci_model::Model;
+use mlci_serve::verify::{Expected, verify};
 use tokio::runtime::Runtime;
 
 use super::{
     target::{DeployError, Running, Target},
-    verify::{Expected, verify},
+    workload::workload,
 };
 use crate::{
-    config::Environment,
+    config::{Environment, Image},
     error::{Error, Result},
     records::Release,
 };
@@ -32,12 +33,13 @@ const LOG_LINES: u32 = 200;
 
 /// An environment in a cluster.
 pub(crate) struct Kubernetes {
-    project: ModelName,
     environment_name: Label,
     environment: Environment,
     context: String,
     namespace: Namespace,
     name: Name,
+    project: ModelName,
+    image: Image,
     repository: String,
     store: Store,
     runtime: Arc<Runtime>,
@@ -48,14 +50,14 @@ impl Kubernetes {
         name: &Label,
         project: &ModelName,
         environment: Environment,
-        repository: Option<&str>,
+        image: &Image,
         store: Store,
         runtime: Arc<Runtime>,
     ) -> Result<Self> {
         let key = |key: &str, help: &str| {
             Error::invalid(format!("environment `{name}` has the target `kubernetes`, and {key} is not set")).help(help)
         };
-        let repository = repository.ok_or_else(|| {
+        let repository = image.repository.clone().ok_or_else(|| {
             key("[image] repository", "name the repository that the cluster pulls from: [image] repository = \"…\"")
         })?;
         let context = environment.context.clone().ok_or_else(|| {
@@ -69,12 +71,13 @@ impl Kubernetes {
             Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
         })?;
         Ok(Self {
-            project: project.clone(),
             environment_name: name.clone(),
             context,
             namespace,
             name: Name::legal(project.as_str()),
-            repository: repository.to_owned(),
+            project: project.clone(),
+            image: image.clone(),
+            repository,
             environment,
             store,
             runtime,
@@ -89,7 +92,7 @@ impl Kubernetes {
     }
 
     fn workload(&self, image: ImageReference, version: &str, model: &str) -> Workload {
-        let mut workload = Workload::new(self.namespace.clone(), self.name.clone(), image);
+        let mut workload = workload(&self.project, &self.image, self.namespace.clone(), image);
         workload.replicas = Some(self.environment.replicas);
         workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
         workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
@@ -99,12 +102,7 @@ impl Kubernetes {
         workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
         workload.annotations.insert(MODEL.to_owned(), model.to_owned());
         workload.annotations.insert(VERSION.to_owned(), version.to_owned());
-        workload.extra_labels.insert("mlci.project".to_owned(), self.project.to_string());
         workload.extra_labels.insert("mlci.environment".to_owned(), self.environment_name.to_string());
-        // What a Prometheus that is there already may go by.
-        for (key, value) in [("scrape", "true"), ("path", "/metrics"), ("port", &workload.port.to_string())] {
-            workload.pod_annotations.insert(format!("prometheus.io/{key}"), value.to_owned());
-        }
         workload
     }
 
@@ -182,11 +180,12 @@ impl Kubernetes {
     /// The golden predictions, through the Service. Only what it answers is the release's doing.
     async fn ask(&self, cluster: &Cluster, Wanted { release, model }: Wanted<'_>) -> Result<(), DeployError> {
         let forward = cluster.forward(&self.namespace, &self.name).await.map_err(other)?;
-        let expected = Expected { model, digest: release.model, version: release.version, pid: None };
+        let mut expected = Expected::new(model, release.model);
+        expected.version = Some(release.version.to_string());
         let verified = verify(&format!("http://{}", forward.address()), &expected, ANSWER).await;
         verified.map(drop).map_err(|error| match forward.last_error() {
-            Some(why) => DeployError::Other(Error::fail(error.message).because(why)),
-            None => DeployError::Release(error),
+            Some(why) => DeployError::Other(Error::fail(error.to_string()).because(why)),
+            None => DeployError::Release(error.into()),
         })
     }
 
@@ -358,14 +357,9 @@ mod tests {
         let environment = Environment { context: context.map(str::to_owned), ..Environment::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let project: ModelName = "wine".parse().unwrap();
-        Kubernetes::new(
-            &"staging".parse().unwrap(),
-            &project,
-            environment,
-            repository,
-            Store::in_memory(),
-            Arc::new(runtime),
-        )
+        let image = Image { repository: repository.map(str::to_owned), port: 9090, ..Image::default() };
+        let name = "staging".parse().unwrap();
+        Kubernetes::new(&name, &project, environment, &image, Store::in_memory(), Arc::new(runtime))
     }
 
     #[test]
@@ -381,6 +375,7 @@ mod tests {
         assert_eq!(target.address(), "http://wine.wine-staging.svc");
         let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
         let workload = target.workload(image, "3", "sha256:0");
+        assert_eq!(workload.port, 9090, "the server listens on the port that its image names");
         assert_eq!(
             (workload.env["MLCI_LOG_FORMAT"].as_str(), workload.env["MLCI_ENVIRONMENT"].as_str()),
             ("ecs", "staging")
@@ -390,7 +385,7 @@ mod tests {
             (&*workload.extra_labels["mlci.project"], &*workload.extra_labels["mlci.environment"]),
             ("wine", "staging")
         );
-        assert_eq!((&*workload.pod_annotations["prometheus.io/port"], workload.port), ("8080", 8080));
+        assert_eq!(&*workload.pod_annotations["prometheus.io/port"], "9090");
         assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
     }
 }

@@ -7,9 +7,12 @@ mod kubernetes;
 mod process;
 mod status;
 mod target;
-mod verify;
+#[cfg(feature = "kubernetes")]
+mod workload;
 
 pub use self::commands::Which;
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::workload::workload;
 
 use jiff::Timestamp;
 use mlci_core::Label;
@@ -65,9 +68,9 @@ impl Pipeline {
             TargetKind::Process => self.process(name.as_str(), environment),
             #[cfg(feature = "kubernetes")]
             TargetKind::Kubernetes => {
-                let (project, repository) = (&self.config().project.name, self.config().image.repository.as_deref());
+                let (project, image) = (&self.config().project.name, &self.config().image);
                 let (store, runtime) = (self.store().clone(), self.runtime());
-                let target = kubernetes::Kubernetes::new(name, project, environment, repository, store, runtime)?;
+                let target = kubernetes::Kubernetes::new(name, project, environment, image, store, runtime)?;
                 Ok(Box::new(target))
             }
             #[cfg(not(feature = "kubernetes"))]

@@ -105,3 +105,28 @@ fn nobody_reads_the_log() {
         drop(pipe);
     }
 }
+
+/// A program of its own asks another: what the test of a Helm chart does.
+#[test]
+fn a_running_server_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Instance::start(folder.path(), "7", &[]);
+    let url = format!("http://{}", server.address);
+    let path = folder.path().join("model.mlci");
+    let verify = |more: &[&str]| run(&[&["--model", path.to_str().unwrap(), "--verify", &url], more].concat());
+    for more in [&[] as &[&str], &["--model-version", "7"]] {
+        let (code, out, error) = verify(more);
+        assert_eq!(code, Some(0), "{error}");
+        let says = format!("{url} serves demo 7 {} golden=1 ms=", Digest::of(&model_bytes()));
+        assert!(out.starts_with(&says) && out.lines().count() == 1, "{out}");
+    }
+    let (code, out, error) = verify(&["--model-version", "8"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert_eq!(error, format!("error: {url} is not what was expected: its mlci-version is `7`, not `8`\n"));
+    let (code, _, error) = run(&["--model", path.to_str().unwrap(), "--verify", "https://localhost"]);
+    assert!(code == Some(2) && error.contains("`https://localhost` is no address"), "{error}");
+    drop(server);
+    let (code, _, error) = verify(&[]);
+    assert!(code == Some(1) && error.starts_with(&format!("error: GET {url}/readyz got no answer: ")), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}

@@ -5,6 +5,7 @@ mod docker;
 mod elasticsearch;
 mod gcs;
 mod grafana;
+mod helm;
 mod kubernetes;
 mod logs;
 mod mlflow;
@@ -64,6 +65,7 @@ pub static COMPONENTS: &[&Component] = &[
     &registry::REGISTRY,
     &docker::DOCKER,
     &kubernetes::KUBERNETES,
+    &helm::HELM,
     &ci::GITHUB,
     &ci::GITLAB,
     &ci::JENKINS,

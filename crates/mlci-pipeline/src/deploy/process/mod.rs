@@ -16,13 +16,11 @@ use std::{
 use mlci_core::{FileError, write_atomic};
 use mlci_image::Layout;
 use mlci_model::Model;
+use mlci_serve::verify::{Expected, verify};
 use tokio::runtime::Runtime;
 
 use self::instance::Instance;
-use super::{
-    target::{DeployError, Running, Target},
-    verify::{Expected, verify},
-};
+use super::target::{DeployError, Running, Target};
 use crate::{
     config::Environment,
     error::{Context as _, Error, Result},
@@ -138,7 +136,8 @@ impl Process {
     }
 
     fn verify_at(&self, address: &str, release: &Release, model: &Model, pid: u32) -> Result<String> {
-        let expected = Expected { model, digest: release.model, version: release.version, pid: Some(pid) };
+        let mut expected = Expected::new(model, release.model);
+        (expected.version, expected.pid) = (Some(release.version.to_string()), Some(pid));
         let verified = self.runtime.block_on(verify(address, &expected, ANSWER))?;
         Ok(format!(
             "{} golden predictions agree ({:.1} ms)",
