@@ -26,14 +26,18 @@ impl Namespaces {
         }
     }
 
-    /// The images that the pods of an environment run, as the cluster says; without those that are on their way out.
-    pub(crate) fn images(&self, environment: usize) -> Vec<String> {
+    /// The pods of an environment, as the cluster says; without those that are on their way out.
+    pub(crate) fn pods(&self, environment: usize) -> Vec<Value> {
         let text = kubectl(&["--namespace", &self.0[environment], "get", "pods", "--output", "json"]);
-        let pods: Value = serde_json::from_str(&text).unwrap();
-        let stay =
-            pods["items"].as_array().unwrap().iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        let mut pods: Value = serde_json::from_str(&text).unwrap();
+        let Value::Array(pods) = pods["items"].take() else { panic!("{text}") };
+        pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
+    }
+
+    /// The images that they run.
+    pub(crate) fn images(&self, environment: usize) -> Vec<String> {
         let image = |pod: &Value| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
-        stay.map(image).collect::<BTreeSet<_>>().into_iter().collect()
+        self.pods(environment).iter().map(image).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 

@@ -1,9 +1,9 @@
 //! The whole at once: a commit goes through MLflow, S3, a registry and a cluster's staging to production; a bad second
 //! version comes after it and is sent back; Prometheus and Elasticsearch know of both.
 
-use std::{io::Write as _, path::PathBuf, sync::Mutex, time::Instant};
+use std::{fs, io::Write as _, path::PathBuf, sync::Mutex, time::Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     elk::{
@@ -13,6 +13,7 @@ use crate::{
     kubernetes::{Namespaces, kubectl},
     mlflow::seen,
     project::{Project, eventually, http},
+    prometheus::servers::Prometheus,
     push::{Pushed, systems},
     unique, variable,
 };
@@ -66,15 +67,74 @@ fn project(word: &str, namespaces: &Namespaces) -> Project {
         variables.join(", "),
         variable("MLCI_LAB_KUBE_REGISTRY"),
     );
+    let tables = format!("[monitor]\npushgateway = \"{}\"\n\n{tables}", variable("MLCI_LAB_PUSHGATEWAY"));
     project.configure("[image]", &tables);
     namespaces.configure(&project);
     project.configure("ready_seconds = 60", "ready_seconds = 60\nlog_requests = \"all\"");
     project.pass(&["generate", "elk"]);
+    project.pass(&["generate", "rules"]);
     project
 }
 
+/// Prometheus with the generated rules. Debian's finds no pods by itself, so it is told of them by a file.
+struct Watch<'s> {
+    prometheus: Prometheus,
+    folder: PathBuf,
+    namespaces: &'s Namespaces,
+    project: String,
+}
+
+impl<'s> Watch<'s> {
+    fn start(project: &Project, namespaces: &'s Namespaces, word: &str) -> Self {
+        // Beside what is checked in, which is not to change.
+        let (from, folder) = (project.path("monitoring/prometheus"), project.path(".mlci/watch"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy(from.join("rules.yml"), folder.join("rules.yml")).unwrap();
+        let scrape = project.read("monitoring/prometheus/scrape.yml");
+        let (before, jobs) = scrape.split_once("scrape_configs:\n").unwrap();
+        let indent = &jobs[..jobs.len() - jobs.trim_start().len()];
+        let pods = format!("{indent}- {{job_name: pods, file_sd_configs: [{{files: [pods.json]}}]}}\n");
+        fs::write(folder.join("scrape.yml"), format!("{before}scrape_configs:\n{pods}{jobs}")).unwrap();
+        fs::write(folder.join("pods.json"), "[]").unwrap();
+        let prometheus = Prometheus::start(&folder, None);
+        Self { prometheus, folder, namespaces, project: format!("wine-{word}") }
+    }
+
+    /// Tells of the pods that are there now.
+    fn look_again(&self) {
+        let targets: Vec<_> = ["staging", "production"]
+            .into_iter()
+            .enumerate()
+            .map(|(index, environment)| {
+                let pods = self.namespaces.pods(index);
+                let address = |pod: &Value| format!("{}:8080", pod["status"]["podIP"].as_str().unwrap_or_default());
+                let addresses: Vec<_> = pods.iter().map(address).collect();
+                json!({"targets": addresses, "labels": {"project": self.project, "environment": environment}})
+            })
+            .collect();
+        // Prometheus must never read half of it.
+        fs::write(self.folder.join("pods.new"), json!(targets).to_string()).unwrap();
+        fs::rename(self.folder.join("pods.new"), self.folder.join("pods.json")).unwrap();
+    }
+
+    /// Waits until both pods of production serve this version, as they say themselves.
+    fn serves(&self, version: u64) {
+        self.look_again();
+        let of = |more: &str| {
+            format!("count(mlci_model_info{{project=\"{}\",environment=\"production\"{more}}})", self.project)
+        };
+        self.prometheus.wait(&of(&format!(",version=\"{version}\"")), |pods| pods == 2.0);
+        self.prometheus.wait(&of(""), |pods| pods == 2.0);
+    }
+
+    fn wait(&self, metric: &str, fits: impl Fn(f64) -> bool) {
+        let series = format!("sum({metric}{{project=\"{}\",environment=\"production\"}})", self.project);
+        self.prometheus.wait(&series, fits);
+    }
+}
+
 #[test]
-#[ignore = "needs MLflow, S3, a cluster, Prometheus, Elasticsearch and act: cargo xtask test --lab story"]
+#[ignore = "needs MLflow, S3, a cluster, act, Prometheus, Elasticsearch and rsyslog: cargo xtask test --lab story"]
 fn from_a_commit_to_production_and_back() {
     let (chapters, word) = (Chapters::new(), unique());
     let namespaces = Namespaces::new(&word);
@@ -95,6 +155,8 @@ fn from_a_commit_to_production_and_back() {
     assert_eq!(there["aliases"], json!({"staging": 1, "production": 1}), "{there:#}");
     chapters.over("approved, and pushed again: in production");
 
+    let watch = Watch::start(&pushed.project, &namespaces, &word);
+    watch.serves(1);
     let node = Node::elasticsearch();
     let _indexed = node.load(&pushed.project);
     let logs = PathBuf::from(variable("MLCI_LAB_KUBE_POD_LOGS")).join(format!("{}_*/*/*.log", namespaces.0[1]));
@@ -111,7 +173,10 @@ fn from_a_commit_to_production_and_back() {
     let before = predicted(1);
     predict(&namespaces, &word, ORDINARY, 400);
     eventually("a line of every prediction", || predicted(1) >= before + 400);
-    chapters.over("predictions through the Service: a line of each in Elasticsearch");
+    // Golden predictions are no traffic.
+    watch.wait("mlci_drift_rows", |rows| rows == 400.0);
+    watch.wait("mlci_predictions_total", |rows| rows == 400.0);
+    chapters.over("predictions through the Service: counted in Prometheus, a line of each in Elasticsearch");
 
     // Somebody loosens the gate, and a worse model goes all the way.
     pushed.project.configure(
@@ -126,6 +191,7 @@ fn from_a_commit_to_production_and_back() {
     let bad = namespaces.images(1);
     assert_eq!((bad.len(), &bad), (1, &namespaces.images(0)));
     assert_ne!(bad, good);
+    watch.serves(2);
     predict(&namespaces, &word, "[[3.51]]", 20);
     eventually("lines of the second version", || predicted(2) >= 20);
     chapters.over("a bad second version, approved: in production");
@@ -135,7 +201,10 @@ fn from_a_commit_to_production_and_back() {
     assert_eq!((namespaces.images(0), namespaces.images(1)), (bad, good));
     let there = seen(&format!("wine-{word}"));
     assert_eq!(there["aliases"], json!({"staging": 2, "production": 1}), "{there:#}");
-    chapters.over("sent back: the first version serves again");
+    watch.serves(1);
+    let runs = format!("count(mlci_run_timestamp_seconds{{project=\"wine-{word}\"}})");
+    watch.prometheus.wait(&runs, |runs| runs > 0.0);
+    chapters.over("sent back: the first version serves again, as its pods and Prometheus say");
 }
 
 /// A row as those that the model was trained on.
