@@ -50,6 +50,10 @@ fn wrong_values() {
     refused(&monitor("drift_psi = 0"), &["mlci.toml:8:13", "`monitor.drift_psi` is 0", "from 0.01 to 4"]);
     refused(&monitor("error_ratio = 1.0"), &["mlci.toml:8:15", "a share above 0 and below 1"]);
     refused(&monitor("drift_rows = 50"), &["`monitor.drift_rows` is 50", "from 200 to 1000"]);
+    for folder in ["", "/monitoring", "../monitoring", "a/../../b", ".mlci/x", "~/x"] {
+        refused(&monitor(&format!("folder = \"{folder}\"")), &["mlci.toml:8:10", "`monitor.folder` is"]);
+    }
+    refused(&monitor("folder = \".mlci/x\""), &["`.mlci/x`", "name a folder of the project"]);
     refused(&monitor("pushgateway = \"host:9091\""), &["mlci.toml:8:15", "is no address", "http://HOST:PORT"]);
     refused(&monitor("pushgateway = \"http://u:p@h\""), &["has a password in it", "MLCI_PUSHGATEWAY_PASSWORD"]);
     refused(&monitor("runbook = \"docs/run.md\""), &["`monitor.runbook` is no address", "https://HOST/runbook"]);

@@ -39,6 +39,23 @@ fn written_compared_and_never_over_a_strangers_file() {
     }
 }
 
+/// What was made for a setting that is gone is told of, and left to a person; what others made is nobody's business.
+#[test]
+fn files_that_are_not_made_any_more() {
+    let project = Project::new();
+    project.pass(&["generate", "rules"]);
+    project.write("monitoring/prometheus/notes.md", "mine\n");
+    project.write("monitoring/prometheus/old/rules-of-before.yml", "# Made by mlci; edits are lost.\n");
+    let old = "monitoring/prometheus/old/rules-of-before.yml was made by mlci and is not any more: remove it";
+    let checked = project.output(&["generate", "rules", "--check"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.code() == Some(1) && said.contains(old) && !said.contains("notes.md"), "{said}");
+    let said = String::from_utf8(project.output(&["generate", "rules"]).stdout).unwrap();
+    assert!(said.contains(old) && project.path("monitoring/prometheus/old/rules-of-before.yml").exists(), "{said}");
+    std::fs::remove_dir_all(project.path("monitoring/prometheus/old")).unwrap();
+    project.pass(&["generate", "rules", "--check"]);
+}
+
 #[test]
 fn what_is_configured_is_in_the_file() {
     let project = Project::new();

@@ -23,7 +23,8 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let on_cluster = config.environment.values().any(|environment| environment.target == TargetKind::Kubernetes);
     let chart = matches!(command, Command::Generate { subject: Subject::Helm, .. });
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
-    let monitor = (config.monitor.pushgateway.is_some() && !cfg!(feature = "monitor")).then_some("monitor");
+    let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
+    let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");
     store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).collect()
 }
 

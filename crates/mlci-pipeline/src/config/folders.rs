@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use mlci_artifact::Scheme;
 
 use super::Config;
+use crate::workdir::FOLDER;
 
 const STORES: &str = "name a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX";
 
@@ -25,6 +26,7 @@ pub(super) fn misplaced(config: &Config) -> Option<Misplaced> {
         ("artifact", "store", &config.artifact.store),
         ("track", "folder", &config.track.folder),
         ("image", "layout", &config.image.layout),
+        ("monitor", "folder", &config.monitor.folder),
     ];
     let mut seen: Vec<(String, PathBuf)> =
         OWN.map(|name| (format!(".mlci/{name}"), plain(&format!(".mlci/{name}")))).into();
@@ -48,6 +50,12 @@ pub(super) fn misplaced(config: &Config) -> Option<Misplaced> {
             }
         }
         let path = plain(text);
+        if table == "monitor" && (path.is_absolute() || path.starts_with("..") || path.starts_with(FOLDER)) {
+            return Some(fault(
+                format!("is `{text}`, and what is in it is to be checked in"),
+                "name a folder of the project, such as monitoring",
+            ));
+        }
         let clash = seen.iter().find(|(_, other)| path.starts_with(other) || other.starts_with(&path));
         if let Some((other, _)) = clash {
             return Some(fault(

@@ -50,12 +50,13 @@ pub(super) fn note_origins(
 
 /// Keys that say where something is. They are shown, as a place that cannot be read is of no use, and hold no secret:
 /// credentials have variables of their own, and an address with a password is refused.
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 10] = [
     "artifact.store",
     "data.path",
     "image.layout",
     "image.repository",
     "image.server",
+    "monitor.folder",
     "monitor.pushgateway",
     "monitor.runbook",
     "track.folder",

@@ -354,7 +354,8 @@ mod tests {
     use super::*;
 
     fn kubernetes(repository: Option<&str>, context: Option<&str>) -> Result<Kubernetes> {
-        let environment = Environment { context: context.map(str::to_owned), ..Environment::default() };
+        let target = crate::config::TargetKind::Kubernetes;
+        let environment = Environment { target, context: context.map(str::to_owned), ..Environment::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let project: ModelName = "wine".parse().unwrap();
         let image = Image { repository: repository.map(str::to_owned), port: 9090, ..Image::default() };

@@ -5,7 +5,11 @@ mod chart;
 mod monitor;
 mod workflow;
 
-use std::{fs, path::Path, str::FromStr};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use mlci_core::{FileError, RenderedFile, write_atomic};
 use mlci_workflows::System;
@@ -100,6 +104,10 @@ impl Pipeline {
                 write_atomic(&path, file.text.as_bytes())?;
                 said.push(format!("wrote {}", file.path));
             }
+            for path in self.no_longer_made(subject, &rendered) {
+                let text = format!("{path} was made by mlci and is not any more: remove it");
+                if check { differing.push(text) } else { said.push(text) }
+            }
             let paths: Vec<&str> = rendered.iter().map(|file| file.path.as_str()).collect();
             ending.result = Some(json!({"system": subject.name(), "files": paths, "differing": differing.len()}));
             ending.text = Some([said, differing.clone()].concat().join("\n"));
@@ -110,6 +118,33 @@ impl Pipeline {
             Err(Error::fail(format!("what `generate {}` makes is out of date", subject.name()))
                 .help(format!("make it anew: {again}")))
         })
+    }
+
+    /// Files of mlci's in the folder of a subject, such as for an environment that is gone. They may be loaded still.
+    fn no_longer_made(&self, subject: Subject, rendered: &[RenderedFile]) -> Vec<String> {
+        let parents = || rendered.iter().filter_map(|file| Path::new(&file.path).parent());
+        // A CI system's file stands among those of others.
+        let folder = match subject {
+            Subject::Workflow(_) => None,
+            _ => parents().min_by_key(|parent| parent.components().count()),
+        };
+        let mut found = Vec::new();
+        let mut folders: Vec<PathBuf> = folder.map(Path::to_owned).into_iter().collect();
+        while let Some(folder) = folders.pop() {
+            let entries = fs::read_dir(self.root().join(&folder)).into_iter().flatten().flatten();
+            for entry in entries {
+                let path = folder.join(entry.file_name());
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else if !rendered.iter().any(|file| Path::new(&file.path) == path)
+                    && fs::read_to_string(entry.path()).is_ok_and(|text| RenderedFile::is_ours(&text))
+                {
+                    found.push(path.display().to_string());
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     fn rendered(&self, subject: Subject) -> Result<Vec<RenderedFile>> {
