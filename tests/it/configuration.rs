@@ -55,7 +55,24 @@ fn wrong_values() {
     }
     refused(&monitor("folder = \".mlci/x\""), &["`.mlci/x`", "name a folder of the project"]);
     refused(&monitor("pushgateway = \"host:9091\""), &["mlci.toml:8:15", "is no address", "http://HOST:PORT"]);
-    refused(&monitor("pushgateway = \"http://u:p@h\""), &["has a password in it", "MLCI_PUSHGATEWAY_PASSWORD"]);
+    refused(&monitor("pushgateway = \"http://h:99999\""), &["`monitor.pushgateway`", "port from 1 to 65535"]);
+    refused(&monitor("runbook = \"https://h/{{ .x }}\""), &["`monitor.runbook`", "template"]);
+    for address in ["http://u:SEKRET@h", "http://u:SEK/RET@h", "http://h/?token=SEKRET"] {
+        for (table, key) in [("monitor", "pushgateway"), ("track", "mlflow")] {
+            let text = format!("{START}[{table}]\n{key} = {address:?}\n");
+            refused(&text, &[&format!("`{table}.{key}` has a"), "mlci.toml:8:"]);
+            let shown = Project::with(&text).output(&["plan"]);
+            let shown = String::from_utf8([shown.stdout, shown.stderr].concat()).unwrap();
+            assert!(!shown.contains("SEK"), "{shown}");
+        }
+    }
+    let cluster = |name: &str, keys: &str| format!("[environment.{name}]\ntarget = \"kubernetes\"\n{keys}\n");
+    for namespace in ["(", ".*", "Models", "a_b", &"a".repeat(64)] {
+        let text = format!("{START}{}", cluster("a", &format!("namespace = {namespace:?}")));
+        refused(&text, &["mlci.toml:9:13", "which no cluster can have", "1 to 63"]);
+    }
+    let same = cluster("a", "namespace = \"n\"") + &cluster("b", "namespace = \"n\"");
+    refused(&format!("{START}{same}"), &["`environment.b` and `environment.a` have the same namespace, `n`"]);
     refused(&monitor("runbook = \"docs/run.md\""), &["`monitor.runbook` is no address", "https://HOST/runbook"]);
     refused(&START.replace("wine\"", "Wine Quality\""), &["mlci.toml:2", "`Wine Quality` is not a model name"]);
 }

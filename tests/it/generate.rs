@@ -39,6 +39,27 @@ fn written_compared_and_never_over_a_strangers_file() {
     }
 }
 
+/// What may have come with a checkout: a link, which is not followed, and a pipe, which is not waited for.
+#[test]
+fn what_is_no_file_is_refused() {
+    let project = Project::new();
+    let path = project.path("monitoring/prometheus/rules.yml");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    for kind in ["link", "pipe", "folder"] {
+        match kind {
+            "link" => std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
+            "pipe" => assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success()),
+            _ => std::fs::create_dir(&path).unwrap(),
+        }
+        for arguments in [&["generate", "rules"][..], &["generate", "rules", "--check"]] {
+            let refused = project.run(arguments);
+            assert!(refused.code == 2 && refused.error().contains("no regular file"), "{kind}: {}", refused.error());
+        }
+        let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
+    }
+    project.pass(&["generate", "rules"]);
+}
+
 /// What was made for a setting that is gone is told of, and left to a person; what others made is nobody's business.
 #[test]
 fn files_that_are_not_made_any_more() {

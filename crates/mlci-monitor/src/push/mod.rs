@@ -26,6 +26,8 @@ pub use self::{error::Error, gauges::Gauges, group::Group};
 const USERNAME: &str = "MLCI_PUSHGATEWAY_USERNAME";
 const PASSWORD: &str = "MLCI_PUSHGATEWAY_PASSWORD";
 const TOKEN: &str = "MLCI_PUSHGATEWAY_TOKEN";
+/// Of an answer, about so many bytes are read.
+const MOST: usize = 64 << 10;
 
 /// A Pushgateway. Its `Debug` shows no credentials.
 #[derive(Debug, Clone)]
@@ -118,9 +120,14 @@ impl Pushgateway {
             Auth::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
             Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
         };
-        let answer = request.send().await.map_err(lost)?;
+        let mut answer = request.send().await.map_err(lost)?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(lost)?;
+        // As much as is worth reading of what a stranger may send without end.
+        let mut body = Vec::new();
+        while body.len() < MOST {
+            let Some(chunk) = answer.chunk().await.map_err(lost)? else { break };
+            body.extend_from_slice(&chunk);
+        }
         error::judge(shown.clone(), status.as_u16(), &body)
     }
 }

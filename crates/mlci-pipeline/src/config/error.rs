@@ -20,11 +20,13 @@ pub(super) struct Fault {
     pub(super) span: Option<Range<usize>>,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// Whether the line at fault is not to be shown, since a secret may stand in it.
+    pub(super) secret: bool,
 }
 
 impl Fault {
     pub(super) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span: Some(span), message: message.into(), help: None }
+        Self { span: Some(span), message: message.into(), help: None, secret: false }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -32,8 +34,13 @@ impl Fault {
         self
     }
 
+    pub(super) fn secret(mut self, secret: bool) -> Self {
+        self.secret = secret;
+        self
+    }
+
     pub(super) fn of_toml(error: &toml::de::Error) -> Self {
-        Self { span: error.span(), message: error.message().replace('\n', ", "), help: None }
+        Self { span: error.span(), message: error.message().replace('\n', ", "), help: None, secret: false }
     }
 
     pub(super) fn in_text(self, path: PathBuf, text: &str) -> ConfigError {
@@ -43,7 +50,8 @@ impl Fault {
             let column = before.get(start..).unwrap_or_default().chars().count() + 1;
             (before.matches('\n').count() + 1, column)
         });
-        let line = place.and_then(|(line, _)| text.lines().nth(line - 1)).map(str::to_owned);
+        let place_to_show = place.filter(|_| !self.secret);
+        let line = place_to_show.and_then(|(line, _)| text.lines().nth(line - 1)).map(str::to_owned);
         ConfigError { path, place, line, message: self.message, help: self.help }
     }
 }

@@ -38,6 +38,9 @@ pub(super) fn misplaced(config: &Config) -> Option<Misplaced> {
         if text.starts_with("~/") || text == "~" {
             return Some(fault(format!("is `{text}`, and `~` is a shell's word"), "write ${HOME} in its place"));
         }
+        if text.chars().any(char::is_control) {
+            return Some(fault("has control characters".to_owned(), "name a folder without them"));
+        }
         if let Some((scheme, rest)) = text.split_once("://") {
             let (is_store, has_bucket) = (key == "store", !rest.starts_with('/') && !rest.is_empty());
             match Scheme::of(text) {
@@ -50,7 +53,9 @@ pub(super) fn misplaced(config: &Config) -> Option<Misplaced> {
             }
         }
         let path = plain(text);
-        if table == "monitor" && (path.is_absolute() || path.starts_with("..") || path.starts_with(FOLDER)) {
+        if table == "monitor"
+            && (path.is_absolute() || path.starts_with("..") || path.starts_with(FOLDER) || path.starts_with(".git"))
+        {
             return Some(fault(
                 format!("is `{text}`, and what is in it is to be checked in"),
                 "name a folder of the project, such as monitoring",

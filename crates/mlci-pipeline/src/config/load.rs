@@ -122,7 +122,12 @@ fn take_profile<'i>(document: &mut DeTable<'i>, name: &str) -> Result<DeTable<'i
     found.ok_or_else(|| {
         let names: Vec<&str> = profiles.into_iter().flatten().map(|(key, _)| key.get_ref().as_ref()).collect();
         let known = if names.is_empty() { "the file has none".to_owned() } else { names.join(", ") };
-        Fault { span: None, message: format!("no profile `{name}`"), help: Some(format!("profiles: {known}")) }
+        Fault {
+            span: None,
+            message: format!("no profile `{name}`"),
+            help: Some(format!("profiles: {known}")),
+            secret: false,
+        }
     })
 }
 

@@ -3,6 +3,7 @@
 //! Every key has a default or an error that says what to write. Paths are relative to the file.
 
 mod address;
+mod clusters;
 mod data;
 mod environment;
 mod error;

@@ -146,7 +146,7 @@ fn join(path: &str, name: &str) -> String {
 /// Bounds of numbers and names that refer to each other.
 pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
     let at = |table: &str, key: &str, message: String, help: &str| {
-        Err(Fault { span: find(text, table, key), message, help: Some(help.to_owned()) })
+        Err(Fault { span: find(text, table, key), message, help: Some(help.to_owned()), secret: false })
     };
     let fraction = config.train.test_fraction;
     if !(fraction > 0.0 && fraction < 1.0) {
@@ -160,16 +160,18 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
     if let Some(uri) = &config.track.mlflow {
         let help = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLFLOW_TRACKING_USERNAME and \
                     MLFLOW_TRACKING_PASSWORD";
-        match super::address::fault(uri) {
-            None => {}
-            // Not quoted, since it is secret.
-            Some(fault @ "has a password in it") => {
-                return at("track", "mlflow", format!("`track.mlflow` {fault}"), help);
-            }
-            Some(fault) => return at("track", "mlflow", format!("`track.mlflow` is `{uri}`, which {fault}"), help),
+        if let Some(fault) = super::address::of_server(uri) {
+            let is = if fault.secret { String::new() } else { format!(" is `{uri}`, which") };
+            let message = format!("`track.mlflow`{is} {}", fault.message);
+            return at("track", "mlflow", message, help).map_err(|error: Fault| error.secret(fault.secret));
         }
     }
-    monitor(config).or_else(|(key, message, help)| at("monitor", key, message, &help))?;
+    monitor(config).or_else(|(key, message, help, secret)| {
+        at("monitor", key, message, &help).map_err(|error: Fault| error.secret(secret))
+    })?;
+    if let Some((table, key, message, help)) = super::clusters::fault(config) {
+        return at(&table, key, message, help);
+    }
     if let Some(wrong) = super::folders::misplaced(config) {
         return at(wrong.table, wrong.key, wrong.message, wrong.help);
     }
@@ -227,27 +229,30 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
             span: None,
             message: format!("two environments have the port {}", port.1),
             help: Some("give each its own, or leave the key out".to_owned()),
+            secret: false,
         });
     }
     Ok(())
 }
 
-/// A key of `[monitor]` that cannot be: its name, what is wrong, and what to write.
-fn monitor(config: &Config) -> Result<(), (&'static str, String, String)> {
+/// A key of `[monitor]` that cannot be: its name, what is wrong, what to write, and whether a secret may stand there.
+fn monitor(config: &Config) -> Result<(), (&'static str, String, String, bool)> {
     let monitor = &config.monitor;
     let gateway = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLCI_PUSHGATEWAY_USERNAME and \
                    MLCI_PUSHGATEWAY_PASSWORD";
     let page = "write the address of a page, such as https://HOST/runbook";
-    for (key, address, help) in [("pushgateway", &monitor.pushgateway, gateway), ("runbook", &monitor.runbook, page)] {
-        if let Some(fault) = address.as_deref().and_then(super::address::fault) {
-            return Err((key, format!("`monitor.{key}` {fault}"), help.to_owned()));
+    let of_gateway = monitor.pushgateway.as_deref().and_then(super::address::of_server);
+    let of_runbook = monitor.runbook.as_deref().and_then(super::address::of_page);
+    for (key, fault, help) in [("pushgateway", of_gateway, gateway), ("runbook", of_runbook, page)] {
+        if let Some(fault) = fault {
+            return Err((key, format!("`monitor.{key}` {}", fault.message), help.to_owned(), fault.secret));
         }
     }
     match monitor.thresholds().check() {
         Err(mlci_monitor::Error::Setting { setting, value, rule }) => {
-            Err((setting, format!("`monitor.{setting}` is {value}"), rule.to_owned()))
+            Err((setting, format!("`monitor.{setting}` is {value}"), rule.to_owned(), false))
         }
-        Err(other) => Err(("folder", other.to_string(), String::new())),
+        Err(other) => Err(("folder", other.to_string(), String::new(), false)),
         Ok(()) => Ok(()),
     }
 }

@@ -7,11 +7,12 @@ mod workflow;
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use mlci_core::{FileError, RenderedFile, write_atomic};
+use mlci_core::{FileError, RenderedFile, open_file, write_atomic};
 use mlci_workflows::System;
 use serde_json::json;
 
@@ -137,7 +138,7 @@ impl Pipeline {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(path);
                 } else if !rendered.iter().any(|file| Path::new(&file.path) == path)
-                    && fs::read_to_string(entry.path()).is_ok_and(|text| RenderedFile::is_ours(&text))
+                    && read(&entry.path()).is_ok_and(|text| text.is_some_and(|text| RenderedFile::is_ours(&text)))
                 {
                     found.push(path.display().to_string());
                 }
@@ -161,10 +162,21 @@ impl Pipeline {
     }
 }
 
+/// A file that is there. It may have come with a checkout, so a link, a pipe or a device is not followed or waited for.
 fn read(path: &Path) -> Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FileError::at("read", path)(error).into()),
+    /// Far above what is made.
+    const LARGEST: u64 = 16 << 20;
+
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Ok(about) if !about.is_file() => {
+            let message = format!("`{}` is there, and is no regular file", path.display());
+            return Err(Error::invalid(message).help("move it away"));
+        }
+        _ => {}
     }
+    let mut text = String::new();
+    let file = open_file(path)?;
+    file.take(LARGEST).read_to_string(&mut text).map_err(FileError::at("read", path))?;
+    Ok(Some(text))
 }
