@@ -93,6 +93,8 @@ fn what_is_configured_is_in_the_file() {
     assert_eq!(refused.code, 2);
     assert!(refused.error().contains("`ci.environments.prodction` is no environment"), "{}", refused.error());
     assert_eq!(project.run(&["generate", "bamboo"]).code, 2);
+    let refused = project.run(&["generate", "helm"]);
+    assert!(refused.code == 2 && refused.error().contains("[image] repository"), "{}", refused.error());
 }
 
 #[test]

@@ -156,7 +156,13 @@ fn run(action: Action) -> Result<ExitCode> {
             }
         }
         Action::Env => {
-            for (name, value) in Session::look(&cache, &checkout()).settings() {
+            let state = Session::look(&cache, &checkout());
+            if state.ready.is_empty() {
+                // Else a shell would go on with what another lab has left in it.
+                tell("nothing runs, so there are no variables; start something: cargo xtask lab up NAME…");
+                return Ok(ExitCode::FAILURE);
+            }
+            for (name, value) in state.settings() {
                 say!("export {name}='{}'", value.replace('\'', "'\\''"));
             }
         }

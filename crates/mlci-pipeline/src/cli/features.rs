@@ -21,7 +21,9 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
     let registry = (config.image.repository.is_some() && !cfg!(feature = "registry")).then_some("registry");
     let on_cluster = config.environment.values().any(|environment| environment.target == TargetKind::Kubernetes);
-    let chart = matches!(command, Command::Generate { subject: Subject::Helm, .. });
+    // Without a repository there is no chart: that is said before anything is built.
+    let chart =
+        matches!(command, Command::Generate { subject: Subject::Helm, .. }) && config.image.repository.is_some();
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
     let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");

@@ -12,13 +12,9 @@ use crate::{
 impl Pipeline {
     /// A chart that installs this project's model. It is the same for every version of the model: which one runs is
     /// stated at the installation, by the image's digest.
-    pub(super) fn chart(&self) -> Result<Vec<RenderedFile>> {
+    pub(super) fn chart(&self, repository: &str) -> Result<Vec<RenderedFile>> {
         let config = self.config();
         let name = &config.project.name;
-        let repository = config.image.repository.as_deref().ok_or_else(|| {
-            Error::invalid("a chart needs [image] repository, and it is not set")
-                .help("name the repository that `ci` pushes to and clusters pull from: [image] repository = \"…\"")
-        })?;
         let unfit = || Error::invalid(format!("`{repository}` in [image] repository cannot stand in a chart"));
         // Any digest will do: a chart has none.
         let image = ImageReference::new(repository, Digest::of(b"")).map_err(|error| unfit().because(error))?;

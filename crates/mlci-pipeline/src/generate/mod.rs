@@ -2,6 +2,9 @@
 
 #[cfg(feature = "kubernetes")]
 mod chart;
+#[cfg(not(feature = "kubernetes"))]
+#[path = "chart_absent.rs"]
+mod chart;
 mod monitor;
 mod workflow;
 
@@ -153,10 +156,14 @@ impl Pipeline {
             Subject::Workflow(system) => self.workflow()?.render(system).map_err(|error| {
                 Error::invalid(format!("there is no definition of this pipeline for {}", system.name())).because(error)
             }),
-            #[cfg(feature = "kubernetes")]
-            Subject::Helm => self.chart(),
-            #[cfg(not(feature = "kubernetes"))]
-            Subject::Helm => Err(Error::invalid("this program was built without the feature `kubernetes`")),
+            Subject::Helm => {
+                let repository = self.config().image.repository.as_deref().ok_or_else(|| {
+                    Error::invalid("a chart needs [image] repository, and it is not set").help(
+                        "name the repository that `ci` pushes to and clusters pull from: [image] repository = \"…\"",
+                    )
+                })?;
+                self.chart(repository)
+            }
             Subject::Rules | Subject::Dashboards | Subject::Elk => self.monitoring(subject),
         }
     }
