@@ -142,7 +142,7 @@ fn a_server_that_is_down() {
 #[test]
 #[ignore = "needs Prometheus: cargo xtask test --lab prometheus"]
 fn promtool_accepts_rules_tests_and_metrics() {
-    let other = "error_ratio = 0.5\nlatency_seconds = 5\ndrift_psi = 1.5\ndrift_rows = 201\nout_of_range_ratio = 0.001\n\
+    let other = "error_ratio = 0.5\nerror_requests = 3000\nlatency_seconds = 5\ndrift_psi = 1.5\ndrift_rows = 201\nout_of_range_ratio = 0.001\n\
                  two_models_minutes = 120\nrunbook = \"https://example.com/run\"";
     for monitor in ["", other] {
         let watched = Watched::new(monitor);
