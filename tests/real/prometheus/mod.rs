@@ -164,9 +164,15 @@ fn promtool_accepts_rules_tests_and_metrics() {
         assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("_total"), "{wrong:?}");
         let rules = fs::read_to_string(folder.join("rules.yml")).unwrap();
         assert!(rules.contains("> 1.5") == monitor.contains("1.5"), "{rules}");
-        fs::write(folder.join("rules.yml"), rules.replace(" == 0\n", " == 2\n")).unwrap();
-        let wrong = promtool(&["test", "rules", "rules_test.yml"], "");
-        assert!(!wrong.status.success(), "an alert that never fires is found");
+        // An alert that never fires is found, and one that fires for others' exporters, or for a single request.
+        let job = format!(",job=~\"mlci-{}(-pods)?\"", watched.name);
+        let floor = if monitor.is_empty() { "* 300 >= 20\n" } else { "* 300 >= 3000\n" };
+        for (from, to) in [(" == 0\n", " == 2\n"), (&job, ""), (floor, "* 300 >= 0\n")] {
+            assert!(rules.contains(from), "{from}: {rules}");
+            fs::write(folder.join("rules.yml"), rules.replace(from, to)).unwrap();
+            let wrong = promtool(&["test", "rules", "rules_test.yml"], "");
+            assert!(!wrong.status.success(), "{from:?} is not missed");
+        }
     }
 }
 
