@@ -49,6 +49,7 @@ fn wrong_values() {
     let monitor = |key: &str| format!("{START}[monitor]\n{key}\n");
     refused(&monitor("drift_psi = 0"), &["mlci.toml:8:13", "`monitor.drift_psi` is 0", "from 0.01 to 4"]);
     refused(&monitor("error_ratio = 1.0"), &["mlci.toml:8:15", "a share above 0 and below 1"]);
+    refused(&monitor("error_requests = 0"), &["`monitor.error_requests` is 0", "from 1 to 1000000"]);
     refused(&monitor("drift_rows = 50"), &["`monitor.drift_rows` is 50", "from 200 to 1000"]);
     for folder in ["", "/monitoring", "../monitoring", "a/../../b", ".mlci/x", "~/x"] {
         refused(&monitor(&format!("folder = \"{folder}\"")), &["mlci.toml:8:10", "`monitor.folder` is"]);

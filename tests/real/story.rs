@@ -93,7 +93,9 @@ impl<'s> Watch<'s> {
         let scrape = project.read("monitoring/prometheus/scrape.yml");
         let (before, jobs) = scrape.split_once("scrape_configs:\n").unwrap();
         let indent = &jobs[..jobs.len() - jobs.trim_start().len()];
-        let pods = format!("{indent}- {{job_name: pods, file_sd_configs: [{{files: [pods.json]}}]}}\n");
+        // Called as those are that a Prometheus with Kubernetes in it finds, since the alerts go by it.
+        let job = format!("mlci-wine-{word}-pods");
+        let pods = format!("{indent}- {{job_name: {job}, file_sd_configs: [{{files: [pods.json]}}]}}\n");
         fs::write(folder.join("scrape.yml"), format!("{before}scrape_configs:\n{pods}{jobs}")).unwrap();
         fs::write(folder.join("pods.json"), "[]").unwrap();
         let prometheus = Prometheus::start(&folder, None);

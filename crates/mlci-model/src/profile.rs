@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 /// How a column's values were spread in training: what later values are compared with to notice drift.
 ///
-/// Bins have about equal counts (deciles, merged where values repeat), as the population stability index wants them.
+/// Bins have about equal counts (deciles, merged where values repeat), as the population stability index wants them. A
+/// maximum that deciles fall on has a bin of its own, however many values it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// How many values there were.
@@ -47,8 +48,14 @@ impl Profile {
 
         let mut edges: Vec<f64> =
             (1..BINS).filter_map(|i| sorted.get((sorted.len() * i).div_ceil(BINS) - 1).copied()).collect();
+        // The last bin would be empty with an edge at the maximum. With none in its place, a column that is nearly always
+        // at its maximum would have one bin, and could not be seen to leave it.
+        if edges.last() == Some(&max)
+            && let Some(below) = values.iter().copied().filter(|&value| value < max).reduce(f64::max)
+        {
+            edges.iter_mut().filter(|edge| **edge == max).for_each(|edge| *edge = below);
+        }
         edges.dedup();
-        // The last bin would be empty with an edge at the maximum.
         edges.retain(|&edge| edge < max);
         let mut profile = Self {
             count: values.len() as u64,
@@ -78,19 +85,21 @@ impl Profile {
     /// The population stability index of other values against these: `Σ (o - e) · ln(o / e)` over the bins, where `e` is
     /// a bin's share of the values here and `o` its share of `observed`, their counts by [`Profile::bin`]. 0 says that
     /// the shares are the same; by convention less than 0.1 is no change worth a word, and more than 0.25 a large one
-    /// (Siddiqi, *Credit Risk Scorecards*, 2006). `None`: there are no observed values, or not one count a bin.
+    /// (Siddiqi, *Credit Risk Scorecards*, 2006). `None`: there are no observed values, or not one count a bin, or there
+    /// is only one bin, whose share cannot change.
     ///
     /// An empty bin would make it infinite, so half a value is added to every bin on both sides.
     ///
     /// It is noisy: without any change it is about `(1/N + 1/M) · χ²` with one degree of freedom less than there are
     /// bins, for `N` values here and `M` observed (Yurdakul and Naranjo, *Statistical properties of the population
-    /// stability index*, Journal of Risk Model Validation 14, 2020). With ten bins and 200 observed values the mean of
-    /// that is 0.05 and one in 10,000 is above 0.17; with 20 observed values the mean is 0.45.
+    /// stability index*, Journal of Risk Model Validation 14, 2020). With ten bins, many values here
+    /// and 200 observed the mean of that is 0.05 and one in 10,000 is above 0.17; with 20 observed the mean is 0.45. Few
+    /// values here make it as large as few observed: 200 and 200 have a mean of 0.09.
     #[must_use]
     pub fn population_stability_index(&self, observed: &[u64]) -> Option<f64> {
         const HALF: f64 = 0.5;
         let total = |counts: &[u64]| counts.iter().map(|&count| count as f64 + HALF).sum::<f64>();
-        if observed.len() != self.counts.len() || observed.iter().all(|&count| count == 0) {
+        if self.counts.len() < 2 || observed.len() != self.counts.len() || observed.iter().all(|&count| count == 0) {
             return None;
         }
         let (all_here, all_observed) = (total(&self.counts), total(observed));
@@ -132,10 +141,34 @@ mod tests {
 
     #[test]
     fn repeated_values_merge_bins() {
-        let mut values = vec![0.0; 95];
-        values.extend([1.0; 5]);
-        let profile = Profile::of(&values).unwrap();
-        assert_eq!((profile.edges.as_slice(), profile.counts.as_slice()), ([0.0].as_slice(), [95, 5].as_slice()));
+        let check = |parts: &[(f64, usize)], edges: &[f64], counts: &[u64]| {
+            let values: Vec<f64> = parts.iter().flat_map(|&(value, times)| vec![value; times]).collect();
+            let profile = Profile::of(&values).unwrap();
+            assert_eq!((profile.edges.as_slice(), profile.counts.as_slice()), (edges, counts), "{parts:?}");
+            assert!(profile.is_sound(), "{parts:?}");
+        };
+        check(&[(0.0, 95), (1.0, 5)], &[0.0], &[95, 5]);
+        // All deciles are the maximum, whatever the order of the values.
+        check(&[(0.0, 5), (1.0, 95)], &[0.0], &[5, 95]);
+        check(&[(1.0, 99), (0.0, 1)], &[0.0], &[1, 99]);
+        // Half are; the values between the last decile below and the maximum have a bin too.
+        check(&[(0.0, 42), (1.0, 6), (2.0, 52)], &[0.0, 1.0], &[42, 6, 52]);
+        // With fewer values than bins some deciles are the maximum, and nothing is lost or doubled.
+        check(&[(1.0, 1), (2.0, 1), (3.0, 1)], &[1.0, 2.0], &[1, 1, 1]);
+        check(&[(7.0, 100)], &[], &[100]);
+    }
+
+    /// Case: a flag that is nearly always set in training, and not any more.
+    #[test]
+    fn a_column_that_leaves_its_maximum_has_drifted() {
+        let profile = Profile::of(&[vec![0.0; 5], vec![1.0; 95]].concat()).unwrap();
+        let observed = |zeros: usize, ones: usize| {
+            let mut counts = vec![0; profile.counts.len()];
+            [vec![0.0; zeros], vec![1.0; ones]].concat().iter().for_each(|&value| counts[profile.bin(value)] += 1);
+            profile.population_stability_index(&counts).unwrap()
+        };
+        assert!(observed(50, 950) < 0.01, "{}", observed(50, 950));
+        assert!(observed(1000, 0) > 1.0, "{}", observed(1000, 0));
     }
 
     #[test]
@@ -168,8 +201,6 @@ mod tests {
         check(&[0, 4], &[3, 1], 0.6 * 21.0_f64.ln());
         check(&[10; 10], &[10; 10], 0.0);
         check(&[10; 10], &[70; 10], 0.0);
-        // One bin cannot change.
-        check(&[9], &[1], 0.0);
         // 1,000 of 1,000 in the last of ten: nine bins with a share of 0.5/1005.
         let (empty, full) = (0.5 / 1005.0, 1000.5 / 1005.0);
         let expected = 9.0 * (empty - 0.1) * (empty / 0.1_f64).ln() + (full - 0.1) * (full / 0.1_f64).ln();
@@ -178,6 +209,8 @@ mod tests {
 
     #[test]
     fn counts_that_have_no_index() {
+        // One bin cannot change: 0 would say that there is no drift.
+        assert_eq!(index(&[9], &[1]), None);
         assert_eq!(index(&[1, 1], &[0, 0]), None);
         assert_eq!(index(&[1, 1], &[1]), None);
         assert_eq!(index(&[1, 1], &[1, 1, 1]), None);

@@ -66,6 +66,17 @@ impl Settings {
         format!("project=\"{}\"", self.project)
     }
 
+    /// What the scrape configuration calls the servers with an address; those in a cluster have `-pods` behind it.
+    pub(crate) fn job(&self) -> String {
+        format!("mlci-{}", self.project)
+    }
+
+    /// What picks this model's servers among all that is scraped: others may have the label `project` too.
+    pub(crate) fn servers(&self) -> String {
+        // A name has no other character that means something in a regular expression.
+        format!("{},job=~\"{}(-pods)?\"", self.selector(), self.job().replace('.', "[.]"))
+    }
+
     /// What the first line of a file says: by what it was made, and how to make it anew.
     pub(crate) fn mark(&self, subject: &str) -> String {
         format!("{}; edits are lost. Make it anew with: {} generate {subject}", RenderedFile::MARK, self.program)

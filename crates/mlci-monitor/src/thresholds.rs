@@ -6,6 +6,8 @@ use crate::{Error, Result};
 pub struct Thresholds {
     /// The share of requests to the routes that predict which the server fails (5xx), above 0 and below 1. 0.01.
     pub error_ratio: f64,
+    /// The requests within 5 minutes that such a share has to be about: 1 to 1,000,000. 20.
+    pub error_requests: u32,
     /// The 99th percentile of the time such a request takes, in seconds: 0.001 to 5. 0.25.
     pub latency_seconds: f64,
     /// The population stability index of a feature or the prediction: 0.01 to 4. 0.25, from which on a change is called
@@ -24,6 +26,7 @@ impl Default for Thresholds {
     fn default() -> Self {
         Self {
             error_ratio: 0.01,
+            error_requests: 20,
             latency_seconds: 0.25,
             drift_psi: 0.25,
             drift_rows: 500,
@@ -44,6 +47,12 @@ impl Thresholds {
         for (setting, value, holds, rule) in [
             ("error_ratio", self.error_ratio, between(self.error_ratio), share),
             ("out_of_range_ratio", self.out_of_range_ratio, between(self.out_of_range_ratio), share),
+            (
+                "error_requests",
+                f64::from(self.error_requests),
+                (1..=1_000_000).contains(&self.error_requests),
+                "write a number of requests from 1 to 1000000",
+            ),
             // The histogram's buckets end at 10 s: near it a percentile says nothing.
             (
                 "latency_seconds",
@@ -88,6 +97,7 @@ mod tests {
         };
         refused(|it| it.error_ratio = 0.0, "error_ratio");
         refused(|it| it.error_ratio = f64::NAN, "error_ratio");
+        refused(|it| it.error_requests = 0, "error_requests");
         refused(|it| it.out_of_range_ratio = 1.0, "out_of_range_ratio");
         refused(|it| it.latency_seconds = 5.1, "latency_seconds");
         refused(|it| it.latency_seconds = f64::NAN, "latency_seconds");

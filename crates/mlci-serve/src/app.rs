@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use axum::{
@@ -23,7 +23,7 @@ use crate::{
     ServedModel,
     body::Limits,
     input::{Batch, Layout},
-    log::{Log, Request as Logged, Seen, Wanted},
+    log::{Asked, Log},
     metrics::Metrics,
     refusal::Refusal,
     routes,
@@ -93,7 +93,7 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let method = method_label(request.method());
     let log = app.log.as_ref().filter(|_| !routes::is_probe(path));
     // Whether the request is logged is known once it is answered, and then it is gone.
-    let noted = log.map(|log| (log, request.uri().clone(), Wanted::of(request.headers()), SystemTime::now()));
+    let asked = log.map(|log| (log, Asked::of(&request)));
 
     let mut answer = pin!(next.run(request));
     // A handler that panics would take its connection down, and with it the answer that the client waits for.
@@ -115,10 +115,8 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     }
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.request(path, method, status.as_u16(), took);
-    if let Some((log, uri, headers, time)) = noted.filter(|(log, ..)| log.wants(status)) {
-        let (seen, refusal) =
-            (response.extensions_mut().remove::<Seen>(), response.extensions_mut().remove::<Refusal>());
-        log.request(Logged { time, took, method, route: path, uri, headers, status, seen, refusal });
+    if let Some((log, asked)) = asked.filter(|(log, _)| log.wants(status)) {
+        log.request(asked.answered(method, path, took, &mut response));
     }
     response
 }

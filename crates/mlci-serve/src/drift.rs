@@ -15,7 +15,8 @@ use prometheus_client::{
 /// The rows of half a window: the window holds the last 1,000 to 2,000.
 pub(crate) const HALF: u64 = 1000;
 
-/// With fewer rows the index is mostly noise, see [`Profile::population_stability_index`]; there is none then.
+/// With fewer rows, or fewer values in training, the index is mostly noise, see
+/// [`Profile::population_stability_index`]; there is none then.
 pub(crate) const LEAST: u64 = 200;
 
 /// The rows that are counted while others wait.
@@ -83,7 +84,8 @@ impl Drift {
         }
     }
 
-    /// The rows of the window, and the index of each feature (`None`: of the prediction) if there are enough.
+    /// The rows of the window, and the index of each feature (`None`: of the prediction) if there are enough,
+    /// here and in training.
     fn indices(&self) -> (u64, Vec<(Option<&str>, f64)>) {
         let window = self.window();
         let rows = window.rows + window.full_rows;
@@ -93,7 +95,8 @@ impl Drift {
             return (rows, Vec::new());
         }
         let index = |column: &Column| column.profile.population_stability_index(column.counts(&counts));
-        let indices = self.columns.iter().filter_map(|column| Some((column.feature.as_deref(), index(column)?)));
+        let columns = self.columns.iter().filter(|column| column.profile.count >= LEAST);
+        let indices = columns.filter_map(|column| Some((column.feature.as_deref(), index(column)?)));
         let indices = indices.collect();
         (rows, indices)
     }
@@ -128,7 +131,7 @@ impl Collector for Drift {
         let gauge = encoder.encode_descriptor("drift_rows", help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(rows).unwrap_or(i64::MAX)).encode(gauge)?;
 
-        let help = "Population stability index of the last rows against training; absent below 200 rows.";
+        let help = "Population stability index of the last rows against training; absent below 200 rows of either.";
         let mut gauge = encoder.encode_descriptor("drift_psi", help, None, MetricType::Gauge)?;
         for (feature, index) in &indices {
             if let Some(feature) = feature {
@@ -137,7 +140,8 @@ impl Collector for Drift {
         }
 
         // A metric of its own: no feature can have its name.
-        let help = "Population stability index of the last predictions against training; absent below 200 rows.";
+        let help =
+            "Population stability index of the last predictions against training; absent below 200 rows of either.";
         let mut gauge = encoder.encode_descriptor("prediction_drift_psi", help, None, MetricType::Gauge)?;
         for (_, index) in indices.iter().filter(|(feature, _)| feature.is_none()) {
             let labels: [(&str, &str); 0] = [];
@@ -152,7 +156,7 @@ mod tests {
     use super::*;
     use crate::tests::model;
 
-    /// The model's features have the values 0, 1 and 10 in training: three bins, one value in each.
+    /// The model's features have the values 0, 1 and 10 in training: three bins, a third in each.
     fn counted(rows: &[([f64; 3], f64, usize)]) -> Drift {
         let drift = Drift::of(&model("demo"));
         for (row, prediction, times) in rows {
@@ -174,6 +178,31 @@ mod tests {
         let (rows, indices) = drift.indices();
         let names: Vec<_> = indices.iter().map(|(feature, _)| *feature).collect();
         assert_eq!((rows, names), (200, vec![Some("a"), Some("b acid"), Some("n"), None]));
+    }
+
+    /// Case: a model of a few rows, whose shares say little.
+    #[test]
+    fn with_few_values_in_training_there_is_no_index() {
+        let trained = |values: usize| {
+            let mut parts = model("demo").parts().clone();
+            parts.profiles[1] = Profile::of(&(0..values).map(|value| value as f64).collect::<Vec<_>>()).unwrap();
+            let drift = Drift::of(&Model::new(parts).unwrap());
+            drift.count(&[0.0; 600], &[0.0; 200]);
+            index_of(&drift, Some("b acid"))
+        };
+        assert_eq!(trained(199), None);
+        assert!(trained(200).is_some());
+    }
+
+    /// 0 would say that there is no drift.
+    #[test]
+    fn a_column_with_one_value_in_training_has_no_index() {
+        let mut parts = model("demo").parts().clone();
+        parts.prediction_profile = Profile::of(&[1.0; 300]).unwrap();
+        let drift = Drift::of(&Model::new(parts).unwrap());
+        drift.count(&[0.0; 600], &[0.0; 200]);
+        let names: Vec<_> = drift.indices().1.iter().map(|(feature, _)| *feature).collect();
+        assert_eq!(names, [Some("a"), Some("b acid"), Some("n")]);
     }
 
     #[test]

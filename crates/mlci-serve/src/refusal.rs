@@ -57,10 +57,6 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn error(&self) -> &str {
-        &self.error
-    }
-
     pub(crate) fn parts(&self) -> (&str, Option<&str>, Option<usize>) {
         (&self.error, self.field.as_deref(), self.row)
     }

@@ -45,6 +45,9 @@ const ROUTES: [&str; 16] = [
     "/v2/models/{name}/versions/{version}/ready",
 ];
 
+/// Those that predict: all that take `POST`.
+const PREDICTING: [&str; 4] = [PREDICT, INVOCATIONS, INFER, INFER_VERSION];
+
 /// The label of a request that matched this route, or none: paths that clients invent make no series.
 pub(crate) fn label(matched: Option<&str>) -> &'static str {
     matched.and_then(|matched| ROUTES.into_iter().find(|route| *route == matched)).unwrap_or("unmatched")
@@ -84,7 +87,7 @@ pub(crate) fn with_app(app: Arc<App>) -> Router {
 
 /// Whether this route is one that predicts.
 pub(crate) fn predicts(route: &str) -> bool {
-    [PREDICT, INVOCATIONS, INFER, INFER_VERSION].contains(&route)
+    PREDICTING.contains(&route)
 }
 
 /// Whether this route is asked every few seconds by whoever watches the server.
@@ -108,14 +111,10 @@ async fn index(State(app): Shared) -> Response {
         "version": served.version(),
         "digest": served.digest(),
         "routes": {
-            "POST": [PREDICT, INVOCATIONS, INFER, INFER_VERSION],
-            "GET": ROUTES.into_iter().filter(|route| !is_post(route)).collect::<Vec<_>>(),
+            "POST": PREDICTING,
+            "GET": ROUTES.into_iter().filter(|route| !predicts(route)).collect::<Vec<_>>(),
         },
     }))
-}
-
-fn is_post(route: &str) -> bool {
-    [PREDICT, INVOCATIONS, INFER, INFER_VERSION].contains(&route)
 }
 
 async fn live() -> Response {

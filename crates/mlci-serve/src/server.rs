@@ -21,6 +21,10 @@ use tokio::{
 
 use crate::{ServeError, ServedModel, ServerOptions, app::App, body::Limits, routes};
 
+/// The largest head of a request, in bytes; hyper refuses a larger one with 431. It is what a connection reads at once,
+/// too, and far more than browsers, proxies and their cookies make.
+const HEAD: usize = 64 << 10;
+
 /// How far the server is on its way to the end. Connections watch this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -79,7 +83,7 @@ impl Server {
         let app =
             App::new(model, Limits { bytes: options.body_limit, time: options.body_timeout }, options.log.clone());
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(options.idle_timeout);
+        http.timer(TokioTimer::new()).header_read_timeout(options.idle_timeout).max_buf_size(HEAD);
         let shared = Arc::new(Shared {
             router: routes::with_app(app.clone()),
             app,

@@ -5,12 +5,12 @@ use mlci_model::{Column, Estimator, Kind, Linear, Model, Parts, Profile, Schema}
 
 use crate::ServedModel;
 
-/// `y = 2·a - b + 0.5·n + 1`: `a` in g/L, `b`, and the integer `n`, all from 0 to 10 in training.
+/// `y = 2·a - b + 0.5·n + 1`: `a` in g/L, `b`, and the integer `n`, all from 0 to 10 in training, which had 300 rows.
 pub(crate) fn model(name: &str) -> Model {
     let values = [0.0, 1.0, 10.0];
     let column =
         |name: &str, kind, unit: Option<&str>| Column::observed(name, kind, unit.map(str::to_owned), &values).unwrap();
-    let profile = Profile::of(&values).unwrap();
+    let profile = Profile::of(&values.repeat(100)).unwrap();
     Model::new(Parts {
         name: name.parse().unwrap(),
         schema: Schema {

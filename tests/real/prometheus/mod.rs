@@ -142,7 +142,7 @@ fn a_server_that_is_down() {
 #[test]
 #[ignore = "needs Prometheus: cargo xtask test --lab prometheus"]
 fn promtool_accepts_rules_tests_and_metrics() {
-    let other = "error_ratio = 0.5\nlatency_seconds = 5\ndrift_psi = 1.5\ndrift_rows = 201\nout_of_range_ratio = 0.001\n\
+    let other = "error_ratio = 0.5\nerror_requests = 3000\nlatency_seconds = 5\ndrift_psi = 1.5\ndrift_rows = 201\nout_of_range_ratio = 0.001\n\
                  two_models_minutes = 120\nrunbook = \"https://example.com/run\"";
     for monitor in ["", other] {
         let watched = Watched::new(monitor);
@@ -164,9 +164,15 @@ fn promtool_accepts_rules_tests_and_metrics() {
         assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("_total"), "{wrong:?}");
         let rules = fs::read_to_string(folder.join("rules.yml")).unwrap();
         assert!(rules.contains("> 1.5") == monitor.contains("1.5"), "{rules}");
-        fs::write(folder.join("rules.yml"), rules.replace(" == 0\n", " == 2\n")).unwrap();
-        let wrong = promtool(&["test", "rules", "rules_test.yml"], "");
-        assert!(!wrong.status.success(), "an alert that never fires is found");
+        // An alert that never fires is found, and one that fires for others' exporters, or for a single request.
+        let job = format!(",job=~\"mlci-{}(-pods)?\"", watched.name);
+        let floor = if monitor.is_empty() { "* 300 >= 20\n" } else { "* 300 >= 3000\n" };
+        for (from, to) in [(" == 0\n", " == 2\n"), (&job, ""), (floor, "* 300 >= 0\n")] {
+            assert!(rules.contains(from), "{from}: {rules}");
+            fs::write(folder.join("rules.yml"), rules.replace(from, to)).unwrap();
+            let wrong = promtool(&["test", "rules", "rules_test.yml"], "");
+            assert!(!wrong.status.success(), "{from:?} is not missed");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Prometheus, Alertmanager and a webhook, each with a configuration of the test's own.
 
 use std::{
+    cell::RefCell,
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
@@ -176,6 +177,8 @@ impl Alertmanager {
 pub(crate) struct Webhook {
     pub(crate) url: String,
     bodies: Receiver<Value>,
+    /// What has come, in no order that could be relied on: two groups of alerts are sent beside each other, each once.
+    seen: RefCell<Vec<Value>>,
 }
 
 impl Webhook {
@@ -201,16 +204,18 @@ impl Webhook {
                 }
             }
         });
-        Self { url, bodies }
+        Self { url, bodies, seen: RefCell::default() }
     }
 
     /// Waits for a firing alert of this name.
     #[track_caller]
     pub(crate) fn alert(&self, name: &str) -> Value {
         wait_for(name, || {
-            let body = self.bodies.recv_timeout(Duration::from_millis(100)).ok()?;
-            let alerts = body["alerts"].as_array()?.clone();
-            alerts.into_iter().find(|alert| alert["labels"]["alertname"] == name && alert["status"] == "firing")
+            let mut seen = self.seen.borrow_mut();
+            for body in self.bodies.try_iter() {
+                seen.extend(body["alerts"].as_array().cloned().unwrap_or_default());
+            }
+            seen.iter().find(|alert| alert["labels"]["alertname"] == name && alert["status"] == "firing").cloned()
         })
     }
 }

@@ -31,7 +31,9 @@ pub(crate) fn dashboard_of(settings: &Settings) -> Value {
             .query(quantile("0.99", of("environment, le")), "{{environment}} p99")
     };
     let panels = [
-        Panel::stat("Servers that answer", "short").query(format!("sum(up{{{SERVERS}}})"), ""),
+        // Of the jobs that the scrape configurations have: others may have these labels too.
+        Panel::stat("Servers that answer", "short")
+            .query(format!("sum(up{{{SERVERS},job=~\"mlci-$project(-pods)?\"}})"), ""),
         Panel::stat("Requests for predictions", "reqps").query(format!("sum({all})"), ""),
         Panel::stat("Failed requests", "percentunit").limit(limits.error_ratio).query(format!("max({ratio})"), ""),
         Panel::stat("99th percentile", "s")

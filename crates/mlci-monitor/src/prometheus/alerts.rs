@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::unit_tests::{Example, Series};
+use super::unit_tests::{ELSEWHERE, Example, HERE, Series};
 use crate::Settings;
 
 /// Something to be woken or told for, with an example that makes it fire and one that does not.
@@ -39,42 +39,48 @@ pub(crate) fn all(settings: &Settings) -> Vec<Alert> {
 }
 
 fn availability(settings: &Settings) -> Vec<Alert> {
-    let project = settings.selector();
-    let up = |values: &str| Series::of(settings, "up", "job=\"mlci\"", values);
+    let (servers, job) = (settings.servers(), settings.job());
+    let up = |server, job: &str, values: &str| Series::of(settings, server, "up", &format!("job=\"{job}\""), values);
+    let here = |values: &str| up(HERE, &job, values);
+    let foreign = |values: &str| Series::foreign(settings, values);
+    let pods = format!("{job}-pods");
     vec![
         Alert {
             name: "MlciServerDown",
             severity: "critical",
             minutes: 2,
-            expr: format!("up{{{project}}} == 0"),
+            expr: format!("up{{{servers}}} == 0"),
             summary: "A server of {{ $labels.project }} in {{ $labels.environment }} does not answer",
             description: "{{ $labels.instance }} has not answered Prometheus for 2 minutes.".to_owned(),
-            fires: Example::of(up("1+0x10 0+0x20"), &[("instance", "a:80"), ("job", "mlci")], "0"),
-            silent: vec![up("1+0x30")],
+            fires: Example::of(vec![here("1+0x10 0+0x20")], &[("instance", "a:80"), ("job", &job)], "0"),
+            silent: vec![here("1+0x30"), foreign("0+0x30")],
         },
         Alert {
             name: "MlciServerMissing",
             severity: "critical",
             minutes: 5,
             expr: format!(
-                "group by (project, environment) (present_over_time(up{{{project}}}[1d])) \
-                 unless group by (project, environment) (up{{{project}}})"
+                "group by (project, environment) (present_over_time(up{{{servers}}}[1d])) \
+                 unless group by (project, environment) (up{{{servers}}})"
             ),
             summary: "{{ $labels.project }} has no server in {{ $labels.environment }} any more",
             description: "Prometheus has scraped a server there within the last day and finds none now.".to_owned(),
-            fires: Example::of(up("1+0x5"), &[], "1"),
-            silent: vec![up("1+0x30")],
+            // Nobody else is taken for a server that is there, or was.
+            fires: Example::of(vec![here("1+0x5"), foreign("1+0x30")], &[], "1"),
+            silent: vec![up(HERE, &pods, "1+0x30"), up(ELSEWHERE, "node", "1+0x5")],
         },
         Alert {
             name: "MlciNotScraped",
             severity: "warning",
             minutes: 10,
-            expr: format!("absent(up{{{project}}})"),
+            expr: format!("absent(up{{{servers}}})"),
             summary: "Nothing of {{ $labels.project }} is scraped",
-            description: "Prometheus has no target with the label project=\"{{ $labels.project }}\": see scrape.yml."
-                .to_owned(),
-            fires: Example { environment: None, ..Example::of(Series::foreign(), &[], "1") },
-            silent: vec![up("1+0x30")],
+            description: format!(
+                "Prometheus has no target with the label project=\"{{{{ $labels.project }}}}\" in the job {job} or {pods}: \
+                 see scrape.yml and scrape-kubernetes.yml."
+            ),
+            fires: Example { environment: None, ..Example::of(vec![foreign("1+0x30")], &[], "1") },
+            silent: vec![up(HERE, &pods, "1+0x30")],
         },
     ]
 }
@@ -82,14 +88,15 @@ fn availability(settings: &Settings) -> Vec<Alert> {
 fn service(settings: &Settings) -> Vec<Alert> {
     let project = settings.selector();
     let (errors, latency) = (settings.thresholds.error_ratio, settings.thresholds.latency_seconds);
-    let requests = |status: &str, values: &str| {
+    let least = settings.thresholds.error_requests;
+    let requests = |server, status: &str, a_minute: f64| {
         let labels = format!("path=\"/predict\",method=\"POST\",status=\"{status}\"");
-        Series::of(settings, "mlci_http_requests_total", &labels, values)
+        Series::of(settings, server, "mlci_http_requests_total", &labels, &format!("0+{a_minute}x30"))
     };
     // All observations in one bucket.
     let bucket = |le: &str, values: &str| {
         let labels = format!("path=\"/predict\",method=\"POST\",status=\"200\",le=\"{le}\"");
-        Series::of(settings, "mlci_http_request_duration_seconds_bucket", &labels, values)
+        Series::of(settings, HERE, "mlci_http_request_duration_seconds_bucket", &labels, values)
     };
     let slow = [bucket("5", "0+0x30"), bucket("10", "0+60x30"), bucket("+Inf", "0+60x30")];
     let fast = [bucket("0.0001", "0+60x30"), bucket("10", "0+60x30"), bucket("+Inf", "0+60x30")];
@@ -98,17 +105,23 @@ fn service(settings: &Settings) -> Vec<Alert> {
             name: "MlciErrors",
             severity: "critical",
             minutes: 5,
-            expr: format!("environment:mlci_http_requests:error_ratio5m{{{project}}} > {errors}"),
+            // Of one request at night a failure is all.
+            expr: format!(
+                "environment:mlci_http_requests:error_ratio5m{{{project}}} > {errors} \
+                 and environment:mlci_http_requests:rate5m{{{project}}} * 300 >= {least}"
+            ),
             summary: "{{ $labels.project }} in {{ $labels.environment }} fails requests",
             description: format!(
                 "A share of {NUMBER} of the requests for predictions is answered with 5xx; the limit is {errors}."
             ),
-            fires: Example::of(requests("500", "0+60x30"), &[], "1.00"),
+            fires: Example::of(vec![requests(HERE, "500", f64::from(least))], &[], "1.00"),
             silent: vec![
-                requests("200", "0+1000000x30"),
-                requests("503", &format!("0+{}x30", 500_000.0 * errors)),
+                requests(HERE, "200", 1e6),
+                requests(HERE, "503", 5e5 * errors),
                 // What the client did wrong is no failure of the server's.
-                requests("400", "0+1000000x30"),
+                requests(HERE, "400", 1e6),
+                // One too few.
+                requests(ELSEWHERE, "500", f64::from(least - 1) / 5.0),
             ],
         },
         Alert {
@@ -121,7 +134,7 @@ fn service(settings: &Settings) -> Vec<Alert> {
                 "One in a hundred requests for predictions takes {NUMBER} s or more; the limit is {latency} s."
             ),
             // Between 5 and 10 s, evenly: 5 + 0.99 · 5.
-            fires: Example { series: slow.into(), ..Example::of(Series::foreign(), &[], "9.95") },
+            fires: Example::of(slow.into(), &[], "9.95"),
             silent: fast.into(),
         },
     ]
@@ -131,24 +144,23 @@ fn model(settings: &Settings) -> Vec<Alert> {
     let project = settings.selector();
     let limits = &settings.thresholds;
     let (psi, rows, range) = (limits.drift_psi, limits.drift_rows, limits.out_of_range_ratio);
-    let constant =
-        |metric: &str, labels: &str, value: f64| Series::of(settings, metric, labels, &format!("{value}+0x30"));
-    let drift = |value: f64| constant("mlci_drift_psi", "feature=\"age\"", value);
-    let prediction = |value: f64| constant("mlci_prediction_drift_psi", "", value);
-    let window = |rows: u32| constant("mlci_drift_rows", "", f64::from(rows));
-    let predictions = |an_hour: u32| {
-        Series::of(settings, "mlci_predictions_total", "", &format!("0+{}x90", f64::from(an_hour) / 60.0))
+    let constant = |server, metric: &str, labels: &str, value: f64| {
+        Series::of(settings, server, metric, labels, &format!("{value}+0x30"))
     };
-    let outside = |an_hour: f64| {
-        Series::of(settings, "mlci_out_of_range_total", "feature=\"age\"", &format!("0+{}x90", an_hour / 60.0))
+    let drift = |server, value: f64| constant(server, "mlci_drift_psi", "feature=\"age\"", value);
+    let prediction = |server, value: f64| constant(server, "mlci_prediction_drift_psi", "", value);
+    let window = |server, rows: u32| constant(server, "mlci_drift_rows", "", f64::from(rows));
+    let counter = |server, metric: &str, labels: &str, an_hour: f64| {
+        Series::of(settings, server, metric, labels, &format!("0+{}x90", an_hour / 60.0))
     };
-    let served = |digest: &str, minutes: u32| {
+    let predictions = |server, an_hour: u32| counter(server, "mlci_predictions_total", "", f64::from(an_hour));
+    let outside = |server, an_hour: f64| counter(server, "mlci_out_of_range_total", "feature=\"age\"", an_hour);
+    let served = |server, digest: &str, minutes: u32| {
         let labels = format!("name=\"m\",version=\"1\",digest=\"{digest}\"");
-        Series::of(settings, "mlci_model_info", &labels, &format!("1+0x{minutes}"))
+        Series::of(settings, server, "mlci_model_info", &labels, &format!("1+0x{minutes}"))
     };
-    // What stays silent is in another environment too, so that one window is not taken for the other's.
-    let few = [drift(5.0).elsewhere(), prediction(5.0).elsewhere(), window(rows - 1).elsewhere()];
-    let little = [drift(psi / 2.0), prediction(psi / 2.0), window(rows)];
+    let few = [drift(ELSEWHERE, 5.0), prediction(ELSEWHERE, 5.0), window(ELSEWHERE, rows - 1)];
+    let little = [drift(HERE, psi / 2.0), prediction(HERE, psi / 2.0), window(HERE, rows)];
     let quiet: Vec<Series> = few.into_iter().chain(little).collect();
     let index = format!("the population stability index against training is {NUMBER}, the limit {psi}");
     let minutes = limits.two_models_minutes;
@@ -160,10 +172,7 @@ fn model(settings: &Settings) -> Vec<Alert> {
             expr: format!("environment_feature:mlci_drift_psi:max{{{project}}} > {psi}"),
             summary: "{{ $labels.project }} in {{ $labels.environment }} gets other values of {{ $labels.feature }} than in training",
             description: format!("Over the last {rows} rows or more {index}."),
-            fires: Example {
-                series: vec![drift(5.0), window(rows)],
-                ..Example::of(Series::foreign(), &[("feature", "age")], "5.00")
-            },
+            fires: Example::of(vec![drift(HERE, 5.0), window(HERE, rows)], &[("feature", "age")], "5.00"),
             silent: quiet.clone(),
         },
         Alert {
@@ -173,10 +182,7 @@ fn model(settings: &Settings) -> Vec<Alert> {
             expr: format!("environment:mlci_prediction_drift_psi:max{{{project}}} > {psi}"),
             summary: "{{ $labels.project }} in {{ $labels.environment }} predicts other values than in training",
             description: format!("Over the last {rows} rows or more {index}."),
-            fires: Example {
-                series: vec![prediction(5.0), window(rows)],
-                ..Example::of(Series::foreign(), &[], "5.00")
-            },
+            fires: Example::of(vec![prediction(HERE, 5.0), window(HERE, rows)], &[], "5.00"),
             silent: quiet,
         },
         Alert {
@@ -186,15 +192,12 @@ fn model(settings: &Settings) -> Vec<Alert> {
             expr: format!("environment_feature:mlci_out_of_range:ratio1h{{{project}}} > {range}"),
             summary: "{{ $labels.project }} in {{ $labels.environment }} gets values of {{ $labels.feature }} outside the range of training",
             description: format!("A share of {NUMBER} of the last hour's values is outside; the limit is {range}."),
-            fires: Example {
-                series: vec![predictions(6000), outside(6000.0)],
-                ..Example::of(Series::foreign(), &[("feature", "age")], "1.00")
-            },
+            fires: Example::of(vec![predictions(HERE, 6000), outside(HERE, 6000.0)], &[("feature", "age")], "1.00"),
             silent: vec![
-                predictions(6000),
-                outside(3000.0 * range),
-                predictions(rows / 2).elsewhere(),
-                outside(f64::from(rows / 2)).elsewhere(),
+                predictions(HERE, 6000),
+                outside(HERE, 3000.0 * range),
+                predictions(ELSEWHERE, rows / 2),
+                outside(ELSEWHERE, f64::from(rows / 2)),
             ],
         },
         Alert {
@@ -204,14 +207,16 @@ fn model(settings: &Settings) -> Vec<Alert> {
             expr: format!("environment:mlci_models:count{{{project}}} > 1"),
             summary: "{{ $labels.project }} in {{ $labels.environment }} serves more than one model",
             description: format!("Servers there have different digests, and have had them for {minutes} minutes."),
-            fires: Example {
-                series: vec![served("sha256:a", minutes + 30), served("sha256:b", minutes + 30)],
-                ..Example::of(Series::foreign(), &[], "2")
-            },
+            fires: Example::of(
+                vec![served(HERE, "sha256:a", minutes + 30), served(HERE, "sha256:b", minutes + 30)],
+                &[],
+                "2",
+            ),
+            // One in each environment, and one that is gone.
             silent: vec![
-                served("sha256:a", minutes + 30),
-                served("sha256:a", minutes + 30).elsewhere(),
-                served("sha256:b", 0),
+                served(HERE, "sha256:a", minutes + 30),
+                served(ELSEWHERE, "sha256:c", minutes + 30),
+                served(HERE, "sha256:b", 0),
             ],
         },
     ]

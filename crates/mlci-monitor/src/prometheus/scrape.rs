@@ -1,6 +1,6 @@
 //! Where Prometheus finds the servers, and what it calls them by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ struct Discovery {
 
 #[derive(Serialize)]
 struct Namespaces {
-    names: Vec<String>,
+    names: BTreeSet<String>,
 }
 
 #[derive(Serialize, Default)]
@@ -83,11 +83,11 @@ pub(crate) fn file(settings: &Settings) -> File {
         }
     }
     if !addresses.is_empty() {
-        jobs.push(Job { job_name: format!("mlci-{project}"), static_configs: addresses, ..Job::default() });
+        jobs.push(Job { job_name: settings.job(), static_configs: addresses, ..Job::default() });
     }
     if let Some((scheme, host, path)) = settings.pushgateway.as_deref().and_then(parts) {
         jobs.push(Job {
-            job_name: format!("mlci-{project}-pushgateway"),
+            job_name: format!("{}-pushgateway", settings.job()),
             scheme: Some(scheme.to_owned()),
             metrics_path: Some(format!("{path}/metrics")),
             honor_labels: Some(true),
@@ -107,11 +107,13 @@ pub(crate) fn cluster_file(settings: &Settings) -> Option<File> {
     });
     let pods: Vec<_> = pods.collect();
     let header = format!("{WHERE}\nFor a Prometheus that may list the pods of these namespaces.");
-    (!pods.is_empty()).then(|| File { scrape_configs: vec![in_cluster(settings.project.as_str(), &pods)], header })
+    (!pods.is_empty()).then(|| File { scrape_configs: vec![in_cluster(settings, &pods)], header })
 }
 
-/// The pods that mlci has deployed. The environment is told by the namespace, so that pods of before have it too.
-fn in_cluster(project: &str, pods: &[(&str, &str)]) -> Job {
+/// The pods of this project, whoever has deployed them: mlci, or Helm from its chart. Those of mlci state their
+/// environment; of others the namespace tells it.
+fn in_cluster(settings: &Settings, pods: &[(&str, &str)]) -> Job {
+    let project = settings.project.as_str();
     let keep = |source_labels: Vec<&'static str>, regex: &str| Relabel {
         source_labels,
         regex: Some(regex.to_owned()),
@@ -129,27 +131,23 @@ fn in_cluster(project: &str, pods: &[(&str, &str)]) -> Job {
             }
         };
     let mut rules = vec![
-        keep(
-            vec![
-                "__meta_kubernetes_pod_label_app_kubernetes_io_managed_by",
-                "__meta_kubernetes_pod_label_mlci_project",
-            ],
-            &format!("mlci;{}", project.replace('.', "\\.")),
-        ),
+        keep(vec!["__meta_kubernetes_pod_label_mlci_project"], &project.replace('.', "\\.")),
         keep(vec!["__meta_kubernetes_pod_container_port_name"], "http"),
-        // What has ended is listed until it is deleted.
-        keep(vec!["__meta_kubernetes_pod_phase"], "Pending|Running"),
+        // What has ended is listed until it is deleted, and what waits for a node or its image is no server yet.
+        keep(vec!["__meta_kubernetes_pod_phase"], "Running"),
         set("project", vec![], None, Some(project)),
     ];
     let namespace = || vec!["__meta_kubernetes_namespace"];
     rules.extend(
         pods.iter().map(|(name, place)| set("environment", namespace(), Some((*place).to_owned()), Some(name))),
     );
+    // Two environments may have namespaces of one name, each in a cluster of its own.
+    rules.push(set("environment", vec!["__meta_kubernetes_pod_label_mlci_environment"], Some("(.+)".to_owned()), None));
     rules.push(set("namespace", namespace(), None, None));
     rules.push(set("pod", vec!["__meta_kubernetes_pod_name"], None, None));
-    let names = pods.iter().map(|(_, namespace)| (*namespace).to_owned()).collect();
+    let names: BTreeSet<String> = pods.iter().map(|(_, namespace)| (*namespace).to_owned()).collect();
     Job {
-        job_name: format!("mlci-{project}-pods"),
+        job_name: format!("{}-pods", settings.job()),
         kubernetes_sd_configs: vec![Discovery { role: "pod", namespaces: Namespaces { names } }],
         relabel_configs: rules,
         ..Job::default()

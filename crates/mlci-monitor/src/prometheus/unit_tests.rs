@@ -7,7 +7,16 @@ use serde::Serialize;
 use super::alerts::{Alert, NUMBER};
 use crate::Settings;
 
-const ENVIRONMENT: &str = "staging";
+/// A server that an example is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Server {
+    environment: &'static str,
+    instance: &'static str,
+}
+
+pub(crate) const HERE: Server = Server { environment: "staging", instance: "a:80" };
+/// In another environment, so that what is known of one server is not taken for the other's.
+pub(crate) const ELSEWHERE: Server = Server { environment: "production", instance: "b:80" };
 
 /// A series of samples a minute apart, in promtool's notation.
 #[derive(Clone, Serialize)]
@@ -20,32 +29,28 @@ pub(crate) struct Series {
 pub(crate) struct Example {
     pub(crate) series: Vec<Series>,
     pub(crate) environment: Option<&'static str>,
-    pub(crate) labels: Vec<(&'static str, &'static str)>,
+    pub(crate) labels: Vec<(&'static str, String)>,
     pub(crate) value: &'static str,
 }
 
 impl Series {
-    pub(crate) fn of(settings: &Settings, metric: &str, labels: &str, values: &str) -> Self {
+    pub(crate) fn of(settings: &Settings, server: Server, metric: &str, labels: &str, values: &str) -> Self {
         let comma = if labels.is_empty() { "" } else { "," };
-        let target = format!("project=\"{}\",environment=\"{ENVIRONMENT}\",instance=\"a:80\"", settings.project);
+        let Server { environment, instance } = server;
+        let target = format!("project=\"{}\",environment=\"{environment}\",instance=\"{instance}\"", settings.project);
         Self { series: format!("{metric}{{{target}{comma}{labels}}}"), values: values.to_owned() }
     }
 
-    /// What the rules have nothing to do with.
-    pub(crate) fn foreign() -> Self {
-        Self { series: "up{job=\"other\"}".to_owned(), values: "1+0x30".to_owned() }
-    }
-
-    /// The same on a server of another environment.
-    pub(crate) fn elsewhere(mut self) -> Self {
-        self.series = self.series.replace(ENVIRONMENT, "production").replace("a:80", "b:80");
-        self
+    /// What the rules have nothing to do with: an exporter of the same people, who label all that is theirs.
+    pub(crate) fn foreign(settings: &Settings, values: &str) -> Self {
+        Self::of(settings, HERE, "up", "job=\"node\"", values)
     }
 }
 
 impl Example {
-    pub(crate) fn of(series: Series, labels: &[(&'static str, &'static str)], value: &'static str) -> Self {
-        Self { series: vec![series], environment: Some(ENVIRONMENT), labels: labels.to_vec(), value }
+    pub(crate) fn of(series: Vec<Series>, labels: &[(&'static str, &str)], value: &'static str) -> Self {
+        let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { series, environment: Some(HERE.environment), labels, value }
     }
 }
 
@@ -100,8 +105,7 @@ fn test(alert: &Alert, what: &str, input_series: Vec<Series>, exp_alerts: Vec<Fi
 
 fn firing(settings: &Settings, alert: &Alert) -> Firing {
     let example = &alert.fires;
-    let own = example.labels.iter().map(|(name, value)| (*name, (*value).to_owned()));
-    let mut labels: BTreeMap<&'static str, String> = own.collect();
+    let mut labels: BTreeMap<&'static str, String> = example.labels.iter().cloned().collect();
     labels.insert("project", settings.project.to_string());
     labels.extend(example.environment.map(|name| ("environment", name.to_owned())));
     let expanded = |text: &String| {

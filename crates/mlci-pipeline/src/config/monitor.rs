@@ -17,6 +17,8 @@ pub struct Monitor {
     pub runbook: Option<String>,
     /// The share of requests for predictions that the server may fail, above 0 and below 1.
     pub error_ratio: f64,
+    /// The requests for predictions within 5 minutes that such a share has to be about: 1 to 1000000.
+    pub error_requests: u32,
     /// The 99th percentile that such a request may take, in seconds: 0.001 to 5.
     pub latency_seconds: f64,
     /// The population stability index of a feature or the prediction that is no drift yet: 0.01 to 4.
@@ -37,6 +39,7 @@ impl Default for Monitor {
             pushgateway: None,
             runbook: None,
             error_ratio: thresholds.error_ratio,
+            error_requests: thresholds.error_requests,
             latency_seconds: thresholds.latency_seconds,
             drift_psi: thresholds.drift_psi,
             drift_rows: thresholds.drift_rows,
@@ -52,6 +55,7 @@ impl Monitor {
     pub fn thresholds(&self) -> Thresholds {
         let mut thresholds = Thresholds::default();
         thresholds.error_ratio = self.error_ratio;
+        thresholds.error_requests = self.error_requests;
         thresholds.latency_seconds = self.latency_seconds;
         thresholds.drift_psi = self.drift_psi;
         thresholds.drift_rows = self.drift_rows;

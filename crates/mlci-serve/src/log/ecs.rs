@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::entry::{self, ERROR, FIELD, Kind, cut};
+use super::entry::{self, ERROR, Kind, cut};
 use crate::routes;
 
 /// The version of the schema that the lines keep to.
@@ -157,7 +157,7 @@ pub(super) fn event(event: &entry::Event, context: &Context<'_>) -> String {
         Kind::Stopped => ("info", "stop", "end", "stopped".to_owned(), None),
         Kind::Failed { action, error } => ("error", *action, "error", cut(error, ERROR).to_owned(), Some(*action)),
         Kind::Dropped { lines } => {
-            ("warn", "drop", "info", format!("{lines} lines of this log were dropped, since nobody read them"), None)
+            ("warn", "drop", "info", format!("{lines} lines of this log were not written"), None)
         }
     };
     let (duration, dropped_lines) = match event.kind {
@@ -190,15 +190,12 @@ pub(super) fn event(event: &entry::Event, context: &Context<'_>) -> String {
 
 pub(super) fn request(request: &entry::Request, context: &Context<'_>) -> String {
     let status = request.status.as_u16();
-    let message = format!("{} {} {status}", request.method, request.path());
-    let error = request.refusal.as_ref().map(|refusal| Error {
-        message: cut(refusal.error(), ERROR),
+    let message = format!("{} {} {status}", request.method, request.path);
+    let error = request.refused.as_ref().map(|refused| Error {
+        message: &refused.error,
         r#type: request.status.canonical_reason().unwrap_or_default(),
     });
-    let refused = request.refusal.as_ref().map(|refusal| {
-        let (_, field, row) = refusal.parts();
-        Refused { field: field.map(|field| cut(field, FIELD)), row }
-    });
+    let refused = request.refused.as_ref().map(|refused| Refused { field: refused.field.as_deref(), row: refused.row });
     line(&Line {
         timestamp: timestamp(request.time),
         level: request.level(),
@@ -218,17 +215,17 @@ pub(super) fn request(request: &entry::Request, context: &Context<'_>) -> String
         http: Some(Http {
             request: HttpRequest {
                 method: request.method,
-                id: request.id(),
-                body: request.bytes().map(|bytes| Body { bytes }),
+                id: request.id.as_deref(),
+                body: request.bytes.map(|bytes| Body { bytes }),
             },
             response: HttpResponse { status_code: status },
         }),
-        url: Some(Url { path: request.path() }),
+        url: Some(Url { path: &request.path }),
         error,
         mlci: Mlci {
             model: context.service.map(model),
             route: Some(request.route),
-            rows: request.rows(),
+            rows: request.rows,
             refused: refused.filter(|refused| refused.field.is_some() || refused.row.is_some()),
             ..Mlci::default()
         },

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::{
+    http::{HeaderValue, StatusCode, Uri},
+    response::Response,
+};
 
 use crate::refusal::Refusal;
 
@@ -48,31 +51,39 @@ pub(super) enum Kind {
     Dropped { lines: u64 },
 }
 
-/// A request that was answered.
+/// A request as it came. Its texts are parts of what the connection has read, and keep all of that.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) time: SystemTime,
-    pub(crate) took: Duration,
-    pub(crate) method: &'static str,
-    pub(crate) route: &'static str,
-    pub(crate) uri: Uri,
-    pub(crate) headers: Wanted,
-    pub(crate) status: StatusCode,
-    pub(crate) seen: Option<Seen>,
-    pub(crate) refusal: Option<Refusal>,
-}
-
-/// The headers that are logged, as they came: reading them is the writer's affair.
-#[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct Asked {
+    time: SystemTime,
+    uri: Uri,
     id: Option<HeaderValue>,
     length: Option<HeaderValue>,
 }
 
-impl Wanted {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self { id: headers.get("x-request-id").cloned(), length: headers.get("content-length").cloned() }
-    }
+/// A request that was answered. What clients have sent is copied, and cut: a full queue of these is a few MiB, whatever
+/// they send.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(super) time: SystemTime,
+    pub(super) took: Duration,
+    pub(super) method: &'static str,
+    pub(super) route: &'static str,
+    pub(super) status: StatusCode,
+    /// Without its query, which may hold what is nobody's business.
+    pub(super) path: String,
+    pub(super) id: Option<String>,
+    /// Of its body.
+    pub(super) bytes: Option<u64>,
+    pub(super) rows: Option<usize>,
+    pub(super) refused: Option<Refused>,
+}
+
+/// Why it got no prediction, as the client was told.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) error: String,
+    pub(super) field: Option<String>,
+    pub(super) row: Option<usize>,
 }
 
 /// What a handler knows of a request, left among the extensions of its response.
@@ -83,25 +94,47 @@ pub(crate) struct Seen {
     pub(crate) rows: Option<usize>,
 }
 
+impl Asked {
+    /// To be called as the request comes; [`Asked::answered`] only where it is wanted, since that copies.
+    pub(crate) fn of(request: &axum::extract::Request) -> Self {
+        let header = |name: &str| request.headers().get(name).cloned();
+        let (id, length) = (header("x-request-id"), header("content-length"));
+        Self { time: SystemTime::now(), uri: request.uri().clone(), id, length }
+    }
+
+    /// `method` and `route` as they stand in metrics. Takes what was left for the log among the response's extensions.
+    pub(crate) fn answered(
+        self,
+        method: &'static str,
+        route: &'static str,
+        took: Duration,
+        response: &mut Response,
+    ) -> Request {
+        let extensions = response.extensions_mut();
+        let (seen, refusal) = (extensions.remove::<Seen>(), extensions.remove::<Refusal>());
+        let refused = refusal.map(|refusal| {
+            let (error, field, row) = refusal.parts();
+            let copy = |text: &str, length| cut(text, length).to_owned();
+            Refused { error: copy(error, ERROR), field: field.map(|field| copy(field, FIELD)), row }
+        });
+        let id = self.id.as_ref().and_then(|id| id.to_str().ok()).map(|id| cut(id, ID).to_owned());
+        let declared = || self.length.as_ref()?.to_str().ok()?.parse().ok();
+        Request {
+            time: self.time,
+            took,
+            method,
+            route,
+            status: response.status(),
+            path: cut(self.uri.path(), PATH).to_owned(),
+            id,
+            bytes: seen.map(|seen| seen.bytes as u64).or_else(declared),
+            rows: seen.and_then(|seen| seen.rows),
+            refused,
+        }
+    }
+}
+
 impl Request {
-    /// The path without its query, which may hold what is nobody's business.
-    pub(super) fn path(&self) -> &str {
-        cut(self.uri.path(), PATH)
-    }
-
-    pub(super) fn id(&self) -> Option<&str> {
-        self.headers.id.as_ref().and_then(|id| id.to_str().ok()).map(|id| cut(id, ID))
-    }
-
-    pub(super) fn bytes(&self) -> Option<u64> {
-        let declared = || self.headers.length.as_ref()?.to_str().ok()?.parse().ok();
-        self.seen.map(|seen| seen.bytes as u64).or_else(declared)
-    }
-
-    pub(super) fn rows(&self) -> Option<usize> {
-        self.seen.and_then(|seen| seen.rows)
-    }
-
     pub(super) fn level(&self) -> &'static str {
         match self.status.as_u16() {
             500.. => "error",

@@ -38,7 +38,7 @@ use axum::http::StatusCode;
 use prometheus_client::metrics::counter::Counter;
 
 pub use self::ecs::VERSION as ECS_VERSION;
-pub(crate) use self::entry::{Request, Seen, Wanted};
+pub(crate) use self::entry::{Asked, Request, Seen};
 use self::{
     entry::{Entry, Event, Kind, Service},
     writer::{End, Writer},

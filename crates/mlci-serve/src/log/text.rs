@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     ecs::timestamp,
-    entry::{ERROR, Event, Kind, Request, Service, cut},
+    entry::{Event, Kind, Request, Service},
 };
 
 const SERVER: &str = concat!("mlci-serve ", env!("CARGO_PKG_VERSION"));
@@ -19,24 +19,24 @@ pub(super) fn event(event: &Event, service: Option<&Service>) -> String {
         }
         Kind::Stopped => format!("{SERVER}: stopped{label}"),
         Kind::Failed { error, .. } => format!("error: {}", one_line(error)),
-        Kind::Dropped { lines } => format!("{SERVER}: {lines} lines of this log were dropped, since nobody read them"),
+        Kind::Dropped { lines } => format!("{SERVER}: {lines} lines of this log were not written"),
     }
 }
 
 pub(super) fn request(request: &Request) -> String {
     let milliseconds = request.took.as_secs_f64() * 1e3;
-    let (time, level, path) = (timestamp(request.time), request.level(), request.path());
+    let (time, level, path) = (timestamp(request.time), request.level(), &request.path);
     let status = request.status.as_u16();
     let mut line = format!("{time} {level} {} {path} {status} {milliseconds:.3} ms", request.method);
     // Writing to a String cannot fail.
-    if let Some(rows) = request.rows() {
+    if let Some(rows) = request.rows {
         let _ = write!(line, " rows={rows}");
     }
-    if let Some(id) = request.id() {
+    if let Some(id) = &request.id {
         let _ = write!(line, " id={id}");
     }
-    if let Some(refusal) = &request.refusal {
-        let _ = write!(line, ": {}", one_line(cut(refusal.error(), ERROR)));
+    if let Some(refused) = &request.refused {
+        let _ = write!(line, ": {}", one_line(&refused.error));
     }
     line
 }

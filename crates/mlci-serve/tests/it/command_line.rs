@@ -52,6 +52,35 @@ fn a_port_in_use_is_named() {
     assert!(error.contains("in use"), "{error}");
 }
 
+/// The page says what the program says: its help, and its metrics.
+#[test]
+fn the_page_says_what_the_program_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/serving.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (code, help, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    let shown = format!("```console\n$ mlci-serve --help\n{help}```\n");
+    assert!(page.contains(&shown), "docs/src/serving.md has to hold\n{shown}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let server = Instance::start(folder.path(), "3", &[]);
+    let mut client = Client::new(server.address);
+    // Metrics of requests begin with one.
+    client.predict().unwrap();
+    let metrics = client.request("GET", "/metrics", "").unwrap().body;
+    let mut exported: Vec<_> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let named = |row: &str| {
+        let mut cells = row.strip_prefix("| `mlci_")?.split(" | ");
+        let name = cells.next()?.strip_suffix('`')?;
+        // `gauge, 1`: with a value that does not change.
+        Some(format!("mlci_{name} {}", cells.next()?.split(',').next()?))
+    };
+    let mut listed: Vec<_> = page.lines().filter_map(named).collect();
+    exported.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, exported, "docs/src/serving.md, \"Metrics\"");
+}
+
 /// Lines of JSON from the first to the last, also where the server does not come to serve.
 #[test]
 fn a_log_for_machines() {

@@ -69,6 +69,23 @@ fn bodies_beyond_the_limit() {
     });
 }
 
+/// As large as it may be, and as large as to be refused; the rest of an endless one is not waited for.
+#[test]
+fn heads_beyond_the_limit() {
+    with_server(ServerOptions::default(), |address| {
+        let head = |length: usize, end: &str| {
+            let start = "GET /livez HTTP/1.1\r\nhost: x\r\ncookie: ";
+            format!("{start}{}{end}", "c".repeat(length - start.len() - end.len()))
+        };
+        for (text, status) in [(head((64 << 10) - 1, "\r\n\r\n"), 200), (head(64 << 10, ""), 431)] {
+            let mut client = Client::new(address);
+            client.send(&text).unwrap();
+            assert_eq!(client.receive().unwrap().status, status);
+        }
+        Client::new(address).predict().unwrap();
+    });
+}
+
 #[test]
 fn what_is_no_http_harms_nobody() {
     with_server(ServerOptions::default(), |address| {
