@@ -63,10 +63,16 @@ impl Charted {
         let upgrade = ["upgrade", "--install", release, "charts/wine", "--create-namespace"];
         let wait = ["--wait", "--timeout", "3m", "--set", &digest, "--set-string", &version];
         let shown = self.helm(&[upgrade.as_slice(), &wait].concat());
-        assert!(shown.contains(&format!("helm rollback {release} --namespace {}", self.namespace)), "{shown}");
+        let namespace = &self.namespace;
+        for line in [
+            format!("helm test {release} --namespace {namespace}\n"),
+            format!("helm rollback {release} --namespace {namespace} --wait\n"),
+        ] {
+            assert!(shown.contains(&line), "{shown}");
+        }
     }
 
-    /// What the chart's test says, which has to pass.
+    /// What the chart's test says, which has to pass. (Helm 3 removes the pod before it reads its log.)
     #[track_caller]
     fn tested(&self, release: &str, built: &Finished) {
         let said = self.helm(&["test", release, "--logs", "--timeout", "2m"]);
