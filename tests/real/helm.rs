@@ -8,6 +8,9 @@ use crate::{
     unique, variable,
 };
 
+/// Where the releases run, as the installation says.
+const ENVIRONMENT: &str = "trial";
+
 /// A pipeline whose environments are on this machine, and a namespace that its chart is installed in.
 struct Charted {
     project: Project,
@@ -61,12 +64,19 @@ impl Charted {
         let digest = format!("image.digest={}", built.text("/image/digest"));
         let version = format!("env.MLCI_MODEL_VERSION={}", built.version());
         let upgrade = ["upgrade", "--install", release, "charts/wine", "--create-namespace"];
+        let version = format!("{version},environment={ENVIRONMENT}");
         let wait = ["--wait", "--timeout", "3m", "--set", &digest, "--set-string", &version];
         let shown = self.helm(&[upgrade.as_slice(), &wait].concat());
-        assert!(shown.contains(&format!("helm rollback {release} --namespace {}", self.namespace)), "{shown}");
+        let namespace = &self.namespace;
+        for line in [
+            format!("helm test {release} --namespace {namespace}\n"),
+            format!("helm rollback {release} --namespace {namespace} --wait\n"),
+        ] {
+            assert!(shown.contains(&line), "{shown}");
+        }
     }
 
-    /// What the chart's test says, which has to pass.
+    /// What the chart's test says, which has to pass. (Helm 3 removes the pod before it reads its log.)
     #[track_caller]
     fn tested(&self, release: &str, built: &Finished) {
         let said = self.helm(&["test", release, "--logs", "--timeout", "2m"]);
@@ -81,7 +91,7 @@ impl Charted {
     /// The digests of the images that the kubelet runs for a release, without pods that are on their way out. (Under which
     /// repository, of several that have the same image, is the container runtime's choice.)
     fn runs(&self, release: &str) -> Vec<String> {
-        let label = format!("app.kubernetes.io/instance={release}");
+        let label = format!("app.kubernetes.io/instance={release},mlci.environment={ENVIRONMENT}");
         let text = self.kubectl(&["get", "pods", "--selector", &label, "--output", "json"]);
         let pods: serde_json::Value = serde_json::from_str(&text).unwrap();
         let mut digests = Vec::new();
@@ -133,6 +143,9 @@ fn lint_install_test_upgrade_roll_back_uninstall() {
     let image = |built: &Finished| [built.text("/image/digest").to_owned()];
     assert_eq!(on.runs("wine"), image(&first));
     on.tested("wine", &first);
+    let log = on.kubectl(&["logs", "deployment/wine"]);
+    let started: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(started["service"]["environment"], ENVIRONMENT, "{log}");
 
     // Another version of the model, and the same chart.
     on.project.configure("seed = 42", "seed = 43");

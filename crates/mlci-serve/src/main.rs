@@ -46,7 +46,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("error: {}", chain(error.as_ref())));
-            let usage = matches!(error.downcast_ref(), Some(verify::VerifyError::Address { .. }));
+            let usage = matches!(
+                error.downcast_ref(),
+                Some(verify::VerifyError::Address { .. } | verify::VerifyError::Credentials { .. })
+            );
             if usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -17,8 +17,9 @@ use crate::{
 ///
 /// The workload's fields are the defaults of the chart's values, with three exceptions: the name and the namespace are the
 /// release's, and the image's digest has to be stated at every installation, so the chart is the same for every image.
-/// Port, probes, arguments and durations are no values; they stand in the templates. Several releases of one chart can
-/// stand in one namespace.
+/// One value is none of the workload's: `environment`, empty by default, which sets the label `mlci.environment` and, for
+/// the server, the variable `MLCI_ENVIRONMENT`. Port, probes, arguments and durations are no values; they stand in the
+/// templates. Several releases of one chart can stand in one namespace.
 ///
 /// Its test (`helm test`) runs the image with the workload's arguments and `--verify http://HOST:PORT`, the address of the
 /// Service; it has to end with 0 if the Service answers as it should, as `mlci-serve` does.

@@ -48,6 +48,8 @@ impl Chart {
     pub(super) fn schema(&self, mark: &str) -> String {
         let text = text();
         let label = text_like(&json!({ "type": "string", "pattern": LABEL }));
+        let mut environment = label.clone();
+        environment["description"] = json!("Where the release runs, for its labels and its log; \"\" says nothing.");
         let image = json!({
             "type": "object",
             "additionalProperties": false,
@@ -94,7 +96,12 @@ impl Chart {
             "required": ["image", "resources", "service"],
             "properties": {
                 "annotations": map("Annotations of the Deployment.", KEY, &text),
+                "enabled": {
+                    "type": "boolean",
+                    "description": "Not this chart's: that of a chart around it, whose `condition` names it.",
+                },
                 "env": map("Environment variables, by name. Values are texts.", VARIABLE, &text),
+                "environment": environment,
                 "global": { "type": "object", "description": "What a chart around this one hands to all of its parts." },
                 "image": image,
                 "labels": map("Labels of every object and of the pods.", KEY, &label),

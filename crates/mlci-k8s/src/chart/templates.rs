@@ -15,12 +15,9 @@ const NAME: &str = "mlci-name";
 const REPLICAS: &str = "{{- if hasKey .Values \"replicas\" }}\n@KEY@: {{ int64 .Values.replicas }}\n{{- end }}";
 const CPU_LIMIT: &str = "{{- with .Values.resources.cpuLimit }}\n@KEY@: {{ . | quote }}\n{{- end }}";
 const ENV: &str = "\
-{{- with .Values.env }}
+{{- with include \"@CHART@.env\" . }}
 env:
-  {{- range $name, $value := . }}
-  - name: {{ $name | quote }}
-    value: {{ $value | quote }}
-  {{- end }}
+  {{- . | nindent @INDENT@ }}
 {{- end }}";
 const PULL_SECRETS: &str = "\
 {{- with .Values.pullSecrets }}
@@ -103,7 +100,7 @@ impl Chart {
         let container = format!("{pod}/containers/0");
         set(object, &container, "image", slots.inline(self.named("{{ include \"@CHART@.image\" . | quote }}")));
         // Sorted to the end, since the lines cannot begin behind the dash of the container.
-        set(object, &container, "zz", slots.lines(ENV));
+        set(object, &container, "zz", slots.lines(self.named(ENV)));
         let resources = format!("{container}/resources");
         let memory = slots.inline("{{ .Values.resources.memory | quote }}");
         set(object, &format!("{resources}/requests"), "cpu", slots.inline("{{ .Values.resources.cpu | quote }}"));

@@ -4,7 +4,9 @@
 // clippy.toml lifts these inside #[test] functions only, and helpers are tests too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod environment;
 mod names;
+mod parts;
 mod values;
 
 use std::{
@@ -109,6 +111,13 @@ fn without_helms_own(mut value: Value) -> Value {
     value
 }
 
+/// Objects to be compared, whoever has made them.
+pub(crate) fn by_kind(objects: Vec<Value>) -> Vec<Value> {
+    let mut objects: Vec<_> = objects.into_iter().map(without_helms_own).collect();
+    objects.sort_by_key(|object| object["kind"].as_str().unwrap().to_owned());
+    objects
+}
+
 /// The defaults give the very objects that are applied without Helm, field by field.
 #[test]
 #[ignore = "needs Helm: cargo xtask test --lab helm"]
@@ -145,11 +154,6 @@ fn the_defaults_are_what_is_applied_without_helm() {
             let set = format!("image.digest={DIGEST}");
             let lint = helm(&chart.path, &["lint", "--strict", ".", "--set", &set]);
             assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
-            let by_kind = |objects: Vec<Value>| {
-                let mut objects: Vec<_> = objects.into_iter().map(without_helms_own).collect();
-                objects.sort_by_key(|object| object["kind"].as_str().unwrap().to_owned());
-                objects
-            };
             let made = by_kind(chart.template("wine-quality", &["--skip-tests", "--set", &set]));
             assert_eq!(made, by_kind(workload.render().unwrap()));
         }

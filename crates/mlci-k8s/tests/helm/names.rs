@@ -1,9 +1,9 @@
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use mlci_k8s::Chart;
 use serde_json::Value;
 
-use crate::{DIGEST, Written, helm, of_kind, workload, write};
+use crate::{DIGEST, Written, of_kind, workload, write};
 
 fn set() -> [String; 2] {
     ["--set".to_owned(), format!("image.digest={DIGEST}")]
@@ -53,45 +53,5 @@ fn two_releases_in_one_namespace() {
         assert!(selector.iter().any(|(key, value)| labels.get(key) != Some(value)), "{selector:?} selects {labels}");
         let own = &of_kind(selecting, "Deployment")["spec"]["template"]["metadata"]["labels"];
         assert!(selector.iter().all(|(key, value)| own.get(key) == Some(value)), "{selector:?} selects not {own}");
-    }
-}
-
-/// As parts of one chart, two charts of models stand side by side, however long the names.
-#[test]
-#[ignore = "needs Helm: cargo xtask test --lab helm"]
-fn as_parts_of_another_chart() {
-    let long = |last: &str| format!("w{}{last}", "x".repeat(61));
-    let models = [long("1"), long("2")];
-    let umbrella = tempfile::tempdir().unwrap();
-    let mut values = String::new();
-    for model in &models {
-        let chart = write(&Chart::new(workload(model)));
-        let target = umbrella.path().join("charts").join(model);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::rename(&chart.path, &target).unwrap();
-        values += &format!("{model}:\n  image: {{digest: \"{DIGEST}\"}}\n");
-    }
-    let about = "apiVersion: v2\nname: umbrella\nversion: 1.0.0\n";
-    fs::write(umbrella.path().join("Chart.yaml"), about).unwrap();
-    fs::write(umbrella.path().join("values.yaml"), values + "global: {region: eu}\n").unwrap();
-    let release = "r".repeat(53);
-    let output = helm(umbrella.path(), &["template", &release, "."]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let objects = crate::objects(&String::from_utf8(output.stdout).unwrap());
-    let services: Vec<&str> = objects
-        .iter()
-        .filter(|object| object["kind"] == "Service")
-        .map(|object| object["metadata"]["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(services.len(), 2);
-    assert_ne!(services[0], services[1]);
-    for name in services {
-        assert!(name.parse::<mlci_k8s::Name>().is_ok(), "{name}");
-    }
-    // A label's value has at most 63 characters.
-    for object in &objects {
-        for (key, value) in object["metadata"]["labels"].as_object().unwrap() {
-            assert!(value.as_str().unwrap().len() <= 63, "{key}: {value}");
-        }
     }
 }

@@ -18,17 +18,17 @@ const NAME: &str = "logs-mlci.serve";
 pub(crate) fn render(settings: &Settings) -> Result<Vec<RenderedFile>> {
     let file = |name: &str, text: String| RenderedFile { path: format!("{}/elk/{name}", settings.folder), text };
     let json = |name: &str, value: &Value| file(name, format!("{value:#}\n"));
-    let mark = settings.mark("elk");
+    let (mark, project) = (settings.mark("elk"), settings.project.as_str());
     Ok(vec![
         json("component-template.json", &template::component(&mark)),
         json("index-template.json", &template::index(&mark)),
         json("data-stream-template.json", &template::data_stream(&mark)),
         json("ingest-pipeline.json", &template::pipeline(&mark)),
         json("ilm-policy.json", &template::lifecycle(&mark)),
-        file("rsyslog.conf", shippers::rsyslog(&mark, &stream(settings))),
-        file("filebeat.yml", shippers::filebeat(&mark, &stream(settings), settings.project.as_str())),
-        file("logstash.conf", shippers::logstash(&mark, &stream(settings))),
-        file("kibana.ndjson", kibana::objects(&mark, settings.project.as_str())),
+        file("rsyslog.conf", shippers::rsyslog(&mark, &stream(settings), project)),
+        file("filebeat.yml", shippers::filebeat(&mark, &stream(settings), project)),
+        file("logstash.conf", shippers::logstash(&mark, &stream(settings), project)),
+        file("kibana.ndjson", kibana::objects(&mark, project)),
     ])
 }
 

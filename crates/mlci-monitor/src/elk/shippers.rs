@@ -1,9 +1,16 @@
 //! What reads the server's log and sends it.
+//!
+//! The files may hold lines of other programs, in the same schema too, and of other models, since a pattern of names such
+//! as `*wine*` fits `wine-v2`. So each shipper takes the lines alone whose `event.dataset` is [`DATASET`] and whose
+//! `service.name` is the project's; a server that has not read its model yet writes none.
 
 use serde_json::json;
 
+/// What `mlci-serve` calls its log.
+const DATASET: &str = "mlci.serve";
+
 /// rsyslog 8.2302 or later, with imfile and omelasticsearch.
-pub(super) fn rsyslog(mark: &str, stream: &str) -> String {
+pub(super) fn rsyslog(mark: &str, stream: &str, project: &str) -> String {
     let text = r##"# MARK
 #
 # rsyslogd -n -f rsyslog.conf -i PIDFILE, with these variables:
@@ -32,8 +39,9 @@ ruleset(name="mlci-serve") {
     set $.json = re_extract($msg, '^[^ ]+ (stdout|stderr) F ([{].*)$', 0, 2, "");
   }
   set $.parsed = parse_json($.json, "\$!");
-  # Other lines of the same files are not ours.
-  if $.parsed == 0 and $!ecs.version != "" then {
+  # Lines of other programs and of other models may stand in the same files. Until it has read its model, a server writes
+  # no name.
+  if $.parsed == 0 and $!event!dataset == "DATASET" and ($!service!name == "" or $!service!name == "PROJECT") then {
     action(type="omelasticsearch" server=`echo $ELASTICSEARCH_URL`
            searchIndex="STREAM" searchType="" template="mlci-line"
            bulkmode="on" writeoperation="create" bulkid="mlci-id" dynbulkid="on"
@@ -44,13 +52,22 @@ ruleset(name="mlci-serve") {
   }
 }
 "##;
-    text.replace("MARK", mark).replace("STREAM", stream)
+    filled(text, mark, stream, project)
+}
+
+fn filled(text: &str, mark: &str, stream: &str, project: &str) -> String {
+    text.replace("MARK", mark).replace("STREAM", stream).replace("DATASET", DATASET).replace("PROJECT", project)
 }
 
 /// Filebeat 7.16 or later.
 pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
     let container = json!({"container": {"stream": "all", "format": "auto"}});
     let lines = json!({"ndjson": {"target": "", "overwrite_keys": true, "expand_keys": true, "add_error_key": true}});
+    let unnamed = json!({"not": {"has_fields": ["service.name"]}});
+    let ours = json!({"and": [
+        {"equals": {"event.dataset": DATASET}},
+        {"or": [unnamed, {"equals": {"service.name": project}}]},
+    ]});
     let configuration = json!({
         "filebeat.inputs": [
             {
@@ -68,7 +85,7 @@ pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
                 "parsers": [container, lines],
             },
         ],
-        "processors": [{"drop_event": {"when": {"not": {"equals": {"event.dataset": "mlci.serve"}}}}}],
+        "processors": [{"drop_event": {"when": {"not": ours}}}],
         // The templates are those beside this file.
         "setup.template.enabled": false,
         "setup.ilm.enabled": false,
@@ -88,7 +105,7 @@ pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
 }
 
 /// Logstash 7.13 or later.
-pub(super) fn logstash(mark: &str, stream: &str) -> String {
+pub(super) fn logstash(mark: &str, stream: &str, project: &str) -> String {
     let text = r#"# MARK
 #
 # logstash -f logstash.conf, with these variables:
@@ -113,8 +130,9 @@ filter {
     source => "[@metadata][line]"
     skip_on_invalid_json => true
   }
-  # Other lines of the same files are not ours.
-  if ![ecs.version] {
+  # Lines of other programs and of other models may stand in the same files. Until it has read its model, a server writes
+  # no name.
+  if [event][dataset] != "DATASET" or ([service][name] and [service][name] != "PROJECT") {
     drop { }
   }
 }
@@ -129,5 +147,5 @@ output {
   }
 }
 "#;
-    text.replace("MARK", mark).replace("STREAM", stream)
+    filled(text, mark, stream, project)
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use mlci_core::RenderedFile;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::template::FIELDS;
 use crate::Settings;
@@ -60,6 +60,44 @@ fn filebeat_reads_what_is_read_back() {
     );
     assert!(inputs.iter().all(|input| input["parsers"].as_array().unwrap().last().unwrap()["ndjson"]["target"] == ""));
     assert_eq!(parsed["output.elasticsearch"]["index"], "logs-mlci.serve-wine_quality");
+}
+
+/// A condition of Filebeat, on a line that it has read.
+fn holds(condition: &Value, line: &Value) -> bool {
+    let (name, inner) = condition.as_object().unwrap().iter().next().unwrap();
+    let each = || inner.as_array().unwrap().iter();
+    let field = |name: &str| line.pointer(&format!("/{}", name.replace('.', "/")));
+    match name.as_str() {
+        "not" => !holds(inner, line),
+        "and" => each().all(|inner| holds(inner, line)),
+        "or" => each().any(|inner| holds(inner, line)),
+        "has_fields" => each().all(|name| field(name.as_str().unwrap()).is_some()),
+        "equals" => inner.as_object().unwrap().iter().all(|(name, value)| field(name) == Some(value)),
+        other => panic!("no such condition is known here: {other}"),
+    }
+}
+
+#[test]
+fn shippers_take_the_lines_of_this_model_alone() {
+    let parsed: Value = serde_saphyr::from_str(&text("filebeat.yml")).unwrap();
+    let dropped = &parsed["processors"][0]["drop_event"]["when"];
+    for (dataset, service, taken) in [
+        ("mlci.serve", json!({"name": "wine-quality", "version": "1"}), true),
+        ("mlci.serve", json!({"environment": "staging"}), true),
+        ("mlci.serve", json!({"name": "wine-quality-v2"}), false),
+        ("mlci.serve", json!({"name": "wine"}), false),
+        ("nginx.access", json!({"name": "wine-quality"}), false),
+        ("nginx.access", json!({}), false),
+    ] {
+        let line = json!({"ecs": {"version": "9.4.0"}, "event": {"dataset": dataset}, "service": service});
+        assert_eq!(holds(dropped, &line), !taken, "{line}");
+    }
+    assert!(holds(dropped, &json!({"message": "a line of another program"})));
+    // Those of the other two are conditions of languages of their own; rsyslog is run with its.
+    let rsyslog = r#"$!event!dataset == "mlci.serve" and ($!service!name == "" or $!service!name == "wine-quality")"#;
+    assert!(text("rsyslog.conf").contains(rsyslog));
+    let logstash = r#"[event][dataset] != "mlci.serve" or ([service][name] and [service][name] != "wine-quality")"#;
+    assert!(text("logstash.conf").contains(logstash));
 }
 
 #[test]

@@ -30,7 +30,11 @@ impl FromStr for Address {
     type Err = VerifyError;
 
     fn from_str(text: &str) -> Result<Self, VerifyError> {
-        parse(text).map_err(|problem| VerifyError::Address { address: text.to_owned(), problem })
+        // Wherever the `@` is: a password may have a `/` in it, or what stands before it be forgotten.
+        parse(text).map_err(|problem| match text.contains('@') {
+            true => VerifyError::Credentials { problem },
+            false => VerifyError::Address { address: text.to_owned(), problem },
+        })
     }
 }
 
@@ -40,6 +44,9 @@ fn parse(text: &str) -> Result<Address, &'static str> {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    if authority.contains('@') {
+        return Err("the server asks for no user and no password");
+    }
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("a bracket is not closed")?;
@@ -78,9 +85,28 @@ mod tests {
             // As Kubernetes' variables give it.
             ("http://fd00::1:8080", "fd00::1", 8080, "http://[fd00::1]:8080"),
             ("http://proxy:1/team/wine/", "proxy", 1, "http://proxy:1/team/wine"),
+            ("http://proxy:1/@team", "proxy", 1, "http://proxy:1/@team"),
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.host.as_str(), address.port, address.to_string().as_str()), (host, port, shown));
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (text, says) in [
+            ("http://user:s3cret@wine:80", "no user and no password"),
+            ("http://s3cret@wine", "no user and no password"),
+            ("http://s3cret@[fd00::1]:80/a", "no user and no password"),
+            // Of these, the authority ends before the `@`.
+            ("http://user:s3cret/4@wine:80", "port"),
+            ("http://wine:80/s3cret@?", "path"),
+            ("https://user:s3cret@wine", "TLS"),
+            ("user:s3cret@wine:80", "http://"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains(says) && !shown.contains("s3cret") && !shown.contains("wine"), "{shown}");
         }
     }
 
@@ -91,7 +117,6 @@ mod tests {
             ("https://wine", "TLS"),
             ("http://", "host"),
             ("http://:80", "host"),
-            ("http://user@wine:80", "host"),
             ("http://wine :80", "host"),
             ("http://$(WINE_SERVICE_HOST):80", "host"),
             ("http://[fd00::1:80", "bracket"),

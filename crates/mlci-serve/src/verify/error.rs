@@ -14,6 +14,14 @@ pub enum VerifyError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The address has a `@`, as one with a user's name and password has. It is not quoted, since messages are logged.
+    #[error(
+        "an address with `@` is not taken, and not shown, for it may hold a password: {problem}; write http://HOST:PORT"
+    )]
+    Credentials {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// No reply came, or it broke off.
     #[error("{request} got no answer")]
     NoAnswer {

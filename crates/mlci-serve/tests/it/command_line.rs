@@ -152,6 +152,9 @@ fn a_running_server_is_verified() {
     let (code, out, error) = verify(&["--model-version", "8"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert_eq!(error, format!("error: {url} is not what was expected: its mlci-version is `7`, not `8`\n"));
+    let secret = ["--model", path.to_str().unwrap(), "--verify", "http://user:s3cret@localhost"];
+    let (code, _, error) = run(&secret);
+    assert!(code == Some(2) && error.contains("no password") && !error.contains("s3cret"), "{error}");
     let (code, _, error) = run(&["--model", path.to_str().unwrap(), "--verify", "https://localhost"]);
     assert!(code == Some(2) && error.contains("`https://localhost` is no address"), "{error}");
     drop(server);

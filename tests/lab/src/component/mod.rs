@@ -47,9 +47,10 @@ pub struct Component {
 /// How near a component is to what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The server itself, or one that is in use for the same.
+    /// The server or program itself, or one that is in use for the same.
     Real,
-    /// One of ours that speaks the same protocol, since no other can be had.
+    /// Something in the place of one that cannot be had: a server of ours that speaks its protocol, another's program that
+    /// runs the same definitions, or a parser, schema or library that tells whether it would take a file.
     StandIn,
 }
 

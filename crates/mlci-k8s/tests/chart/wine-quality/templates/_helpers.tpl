@@ -46,12 +46,34 @@ helm.sh/chart: {{ include "wine-quality.version" . | quote }}
 {{- end }}
 
 {{- define "wine-quality.ownLabels" -}}
+{{- with .Values.environment }}
+mlci.environment: {{ . | quote }}
+{{- end }}
 {{- range $key, $value := .Values.labels }}
+{{- if and $.Values.environment (eq $key "mlci.environment") }}
+{{- fail "labels: `mlci.environment` is set by the value `environment`; remove one of the two" }}
+{{- end }}
 {{- if or (hasPrefix "app.kubernetes.io/" $key) (hasPrefix "helm.sh/" $key) }}
 {{- fail (printf "labels: `%s` is set by the chart itself; remove it" $key) }}
 {{- end }}
 {{ $key | quote }}: {{ $value | quote }}
 {{- end }}
+{{- end }}
+
+{{/* The server's variables, sorted by name. */}}
+{{- define "wine-quality.env" -}}
+{{- $env := deepCopy (default dict .Values.env) -}}
+{{- with .Values.environment -}}
+{{- if hasKey $env "MLCI_ENVIRONMENT" -}}
+{{- fail "env: `MLCI_ENVIRONMENT` is set by the value `environment`; remove one of the two" -}}
+{{- end -}}
+{{- $env = set $env "MLCI_ENVIRONMENT" . -}}
+{{- end -}}
+{{- $lines := list -}}
+{{- range $name, $value := $env -}}
+{{- $lines = append $lines (printf "- name: %s\n  value: %s" (quote $name) (quote $value)) -}}
+{{- end -}}
+{{- join "\n" $lines -}}
 {{- end }}
 
 {{- define "wine-quality.version" -}}
