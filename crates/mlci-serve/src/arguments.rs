@@ -158,6 +158,10 @@ pub(crate) fn parse(
         log.requests = value::<LogRequests>(&text, "--log-requests", "`none`, `errors` or `all`")?;
     }
     log.environment = environment.map(|text| unicode(&text, "--environment")).transpose()?;
+    // It stands in every line of the log. A label in Kubernetes, where it comes from, is no longer.
+    if log.environment.as_ref().is_some_and(|name| name.len() > 63 || name.chars().any(char::is_control)) {
+        return Err("--environment: expected a name of at most 63 characters".to_owned());
+    }
     let workers =
         workers.map(|text| value::<std::num::NonZeroU16>(&text, "--workers", "a number from 1")).transpose()?;
     let arguments =
@@ -264,6 +268,8 @@ mod tests {
         check("--model a --listen localhost", "expected an IP address and a port");
         check("--model a --workers 0", "--workers: expected a number from 1, got `0`");
         check("--model a --log-format json", "--log-format: expected `text` or `ecs`, got `json`");
+        let long = format!("--model a --environment {}", "x".repeat(64));
+        check(&long, "at most 63 characters");
         check("--model a --log-requests some", "expected `none`, `errors` or `all`");
         check("--model a --drain-seconds -1", "at most 86400, got `-1`");
         check("--model a --drain-seconds NaN", "got `NaN`");

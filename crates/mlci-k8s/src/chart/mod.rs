@@ -119,7 +119,9 @@ impl Chart {
         if self.made_by.is_empty() {
             format!("{mark}; edits are lost.")
         } else {
-            format!("{mark}; edits are lost. To make it anew: {}", self.made_by)
+            // Within a comment, whatever it holds.
+            let made_by: String = self.made_by.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+            format!("{mark}; edits are lost. To make it anew: {}", made_by.replace("*/", "* /").replace("{{", "{ {"))
         }
     }
 

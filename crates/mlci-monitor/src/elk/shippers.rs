@@ -61,6 +61,8 @@ fn filled(text: &str, mark: &str, stream: &str, project: &str) -> String {
 
 /// Filebeat 7.16 or later.
 pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
+    // A pod is called as its model, but for what its name cannot hold; whose line it is, the processor decides.
+    let containers = project.replace(['.', '_'], "*");
     let container = json!({"container": {"stream": "all", "format": "auto"}});
     let lines = json!({"ndjson": {"target": "", "overwrite_keys": true, "expand_keys": true, "add_error_key": true}});
     let unnamed = json!({"not": {"has_fields": ["service.name"]}});
@@ -79,7 +81,7 @@ pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
             {
                 "type": "filestream",
                 "id": format!("mlci-serve-{project}-containers"),
-                "paths": [format!("${{MLCI_SHIP_CONTAINERS:/var/log/containers/*{project}*.log}}")],
+                "paths": [format!("${{MLCI_SHIP_CONTAINERS:/var/log/containers/*{containers}*.log}}")],
                 // The files of containers are links.
                 "prospector.scanner.symlinks": true,
                 "parsers": [container, lines],
@@ -99,7 +101,7 @@ pub(super) fn filebeat(mark: &str, stream: &str, project: &str) -> String {
     format!(
         "# {mark}\n#\n# filebeat -e -c filebeat.yml, with these variables:\n\
          #   MLCI_SHIP_FILES      the server's own files; by default /var/log/mlci-serve/*.log\n\
-         #   MLCI_SHIP_CONTAINERS those of its containers; by default /var/log/containers/*{project}*.log\n\
+         #   MLCI_SHIP_CONTAINERS those of its containers; by default /var/log/containers/*{containers}*.log\n\
          #   ELASTICSEARCH_URL    where it goes; by default http://localhost:9200\n\n{body}"
     )
 }

@@ -208,7 +208,11 @@ pub(super) fn request(request: &entry::Request, context: &Context<'_>) -> String
             category: ["web"],
             r#type: ["access"],
             dataset: DATASET,
-            action: if routes::predicts(request.route) { "predict" } else { "request" },
+            action: match routes::predicts(request.route) {
+                true if request.verifies => "verify",
+                true => "predict",
+                false => "request",
+            },
             outcome: if request.failed() { "failure" } else { "success" },
             duration: Some(nanoseconds(request.took)),
         },

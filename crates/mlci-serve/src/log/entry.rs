@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 
-use crate::refusal::Refusal;
+use crate::{VERIFICATION_HEADER, refusal::Refusal};
 
 /// The longest texts of clients in a line, in characters. With them a line stays below 16 KiB, at which container
 /// runtimes cut it in two.
@@ -58,6 +58,8 @@ pub(crate) struct Asked {
     uri: Uri,
     id: Option<HeaderValue>,
     length: Option<HeaderValue>,
+    /// Whether it only asks for golden predictions.
+    verifies: bool,
 }
 
 /// A request that was answered. What clients have sent is copied, and cut: a full queue of these is a few MiB, whatever
@@ -75,6 +77,7 @@ pub(crate) struct Request {
     /// Of its body.
     pub(super) bytes: Option<u64>,
     pub(super) rows: Option<usize>,
+    pub(super) verifies: bool,
     pub(super) refused: Option<Refused>,
 }
 
@@ -99,7 +102,8 @@ impl Asked {
     pub(crate) fn of(request: &axum::extract::Request) -> Self {
         let header = |name: &str| request.headers().get(name).cloned();
         let (id, length) = (header("x-request-id"), header("content-length"));
-        Self { time: SystemTime::now(), uri: request.uri().clone(), id, length }
+        let verifies = request.headers().contains_key(VERIFICATION_HEADER);
+        Self { time: SystemTime::now(), uri: request.uri().clone(), id, length, verifies }
     }
 
     /// `method` and `route` as they stand in metrics. Takes what was left for the log among the response's extensions.
@@ -118,7 +122,9 @@ impl Asked {
             Refused { error: copy(error, ERROR), field: field.map(|field| copy(field, FIELD)), row }
         });
         let id = self.id.as_ref().and_then(|id| id.to_str().ok()).map(|id| cut(id, ID).to_owned());
-        let declared = || self.length.as_ref()?.to_str().ok()?.parse().ok();
+        // What is larger than a signed integer no index takes, and nobody sends.
+        let declared =
+            || self.length.as_ref()?.to_str().ok()?.parse().ok().filter(|length| i64::try_from(*length).is_ok());
         Request {
             time: self.time,
             took,
@@ -129,6 +135,7 @@ impl Asked {
             id,
             bytes: seen.map(|seen| seen.bytes as u64).or_else(declared),
             rows: seen.and_then(|seen| seen.rows),
+            verifies: self.verifies,
             refused,
         }
     }

@@ -184,13 +184,36 @@ fn a_note_holds_no_more_than_its_line() {
     assert!(texts.iter().all(|text| text.capacity() == text.len()), "{texts:?}");
 }
 
+/// What no index takes as a length is left out; who verifies is told from who asks.
+#[test]
+fn odd_lengths_and_golden_predictions() {
+    let note = |name: &str, value: &str| {
+        let request = http::Request::post("/predict").header(name, value).body(Body::empty()).unwrap();
+        let mut response = axum::response::Response::new(Body::empty());
+        Asked::of(&request).answered("POST", "/predict", Duration::ZERO, &mut response)
+    };
+    for (length, expected) in
+        [("7", Some(7)), ("9223372036854775807", Some(i64::MAX as u64)), ("9223372036854775808", None)]
+    {
+        assert_eq!(note("content-length", length).bytes, expected, "{length}");
+    }
+    let context = super::ecs::Context { service: None, environment: None };
+    for (header, action) in [(crate::VERIFICATION_HEADER, "verify"), ("x-request-id", "predict")] {
+        let line: Value = serde_json::from_str(&super::ecs::request(&note(header, "1"), &context)).unwrap();
+        assert_eq!(line["event"]["action"], action);
+    }
+    assert!(
+        super::text::request(&note("x-request-id", "1 rows=5: all is well")).contains(r#" id="1 rows=5: all is well""#)
+    );
+}
+
 #[tokio::test]
 async fn text_is_for_people() {
     let text = logged(LogOptions { format: LogFormat::Text, ..ecs(LogRequests::Errors) }, &[REFUSED]).await;
     let (time, rest) = text.split_once(' ').unwrap();
     time.parse::<jiff::Timestamp>().unwrap();
     assert!(
-        rest.starts_with("warn POST /predict 400 ") && rest.contains(" ms id=r-2: row 0, field `b acid`"),
+        rest.starts_with("warn POST /predict 400 ") && rest.contains(" ms id=\"r-2\": row 0, field `b acid`"),
         "{rest}"
     );
 }

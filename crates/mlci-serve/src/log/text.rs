@@ -25,7 +25,7 @@ pub(super) fn event(event: &Event, service: Option<&Service>) -> String {
 
 pub(super) fn request(request: &Request) -> String {
     let milliseconds = request.took.as_secs_f64() * 1e3;
-    let (time, level, path) = (timestamp(request.time), request.level(), &request.path);
+    let (time, level, path) = (timestamp(request.time), request.level(), one_line(&request.path));
     let status = request.status.as_u16();
     let mut line = format!("{time} {level} {} {path} {status} {milliseconds:.3} ms", request.method);
     // Writing to a String cannot fail.
@@ -33,7 +33,8 @@ pub(super) fn request(request: &Request) -> String {
         let _ = write!(line, " rows={rows}");
     }
     if let Some(id) = &request.id {
-        let _ = write!(line, " id={id}");
+        // Quoted, so that it cannot pass for more than one field.
+        let _ = write!(line, " id={:?}", one_line(id));
     }
     if let Some(refused) = &request.refused {
         let _ = write!(line, ": {}", one_line(&refused.error));

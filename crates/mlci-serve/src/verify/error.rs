@@ -61,12 +61,15 @@ pub enum VerifyError {
         wanted: String,
     },
     /// The predictions are no answer of the Open Inference Protocol.
-    #[error("the answer to {request} cannot be read")]
+    #[error(
+        "the answer to {request} is no answer of the Open Inference Protocol: line {}, column {} is not as it should be",
+        place.0, place.1
+    )]
     Unreadable {
         /// Method and address.
         request: String,
-        /// Why.
-        source: serde_json::Error,
+        /// Line and column of its body, from 1: what stands there may be of any length.
+        place: (usize, usize),
     },
     /// There are more or fewer predictions than rows.
     #[error("{request} gave {predictions} predictions for {rows} rows")]

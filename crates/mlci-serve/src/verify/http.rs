@@ -17,7 +17,7 @@ use crate::VERIFICATION_HEADER;
 /// The largest reply that is read.
 const BYTES: usize = 16 << 20;
 /// How much of a refusal is told.
-const SHOWN: usize = 500;
+pub(super) const SHOWN: usize = 500;
 
 /// A reply, read to its end.
 #[derive(Debug)]

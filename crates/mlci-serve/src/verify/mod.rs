@@ -87,7 +87,7 @@ impl<'a> Expected<'a> {
         ] {
             let got = reply.header(header);
             if let Some(wanted) = wanted.filter(|wanted| got != *wanted) {
-                let (address, got) = (address.to_string(), got.to_owned());
+                let (address, got) = (address.to_string(), got.chars().take(http::SHOWN).collect());
                 return Err(VerifyError::Other { address, header, got, wanted });
             }
         }
@@ -151,8 +151,10 @@ pub async fn verify(address: &str, expected: &Expected<'_>, limit: Duration) -> 
     let elapsed = started.elapsed();
     // Behind a Service another server may have answered than the one that was ready.
     expected.compare(&address, &reply)?;
-    let infer: Infer = serde_json::from_slice(&reply.body)
-        .map_err(|source| VerifyError::Unreadable { request: reply.request.clone(), source })?;
+    let infer: Infer = serde_json::from_slice(&reply.body).map_err(|source| VerifyError::Unreadable {
+        request: reply.request.clone(),
+        place: (source.line(), source.column()),
+    })?;
     let data = infer.outputs.into_iter().next().map(|output| output.data).unwrap_or_default();
     if data.len() != golden.len() {
         return Err(VerifyError::Count { request: reply.request, predictions: data.len(), rows: golden.len() });

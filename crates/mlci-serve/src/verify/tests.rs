@@ -121,7 +121,7 @@ async fn answers_that_are_wrong() {
         (vec!["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned()], "its mlci-model-digest is ``"),
         (vec!["no HTTP\r\n\r\n".to_owned()], "got no answer: "),
         (vec![ready()], "POST "),
-        (vec![ready(), reply("200 OK", &expected, "[]")], "cannot be read"),
+        (vec![ready(), reply("200 OK", &expected, "[]")], "line 1, column"),
         (vec![ready(), reply("200 OK", &expected, &infer("[3.0]"))], "gave 1 predictions for 2 rows"),
         (vec![ready(), reply("200 OK", &expected, &infer("[3.0, 5.1]"))], "does not predict what the model did"),
         (vec![ready(), ready().replace(&expected.digest.hex(), "0")], "not what was expected"),
