@@ -38,6 +38,7 @@ mod dependence;
 mod evaluate;
 mod fit;
 mod gate;
+mod linear;
 mod metrics;
 mod number;
 mod ols;
@@ -58,6 +59,10 @@ pub use crate::{
     evaluate::{EvaluateError, Evaluation, evaluate},
     fit::{Algorithm, Fit, FitError},
     gate::{Comparison, GateCheck, GateOptions, GateReport, Limit, gate},
+    linear::{
+        Accumulator, BLOCK_ROWS, Block, BlockError, BlockQr, FTest, Inference, LinearFit, LinearOptions, Moments,
+        NoInference, OrderedMerge, Statistic, TTest,
+    },
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{

@@ -1,0 +1,80 @@
+use ndarray::{Array2, ShapeBuilder as _};
+
+use crate::{
+    FitError,
+    linear::{
+        Block, BlockError, Centre, LinearFit, LinearOptions, Statistic, centre::Centred, factor::Factor,
+        householder::absorb, problem::Problem,
+    },
+};
+
+/// Count, means and the triangle `R` of the QR factorisation of the centred rows: for columns that are nearly dependent.
+///
+/// Each block is centred by its own mean and factorised by Householder reflections; two blocks are put together by the
+/// factorisation of both triangles and the difference of their means, which is to `R` what the update of Chan, Golub &
+/// LeVeque is to co-moments. `R` does not square the condition number `κ`: coefficients have a relative error of about
+/// `κ·1e-16` where the residuals are small. Three to eight times the work of [`Moments`](crate::Moments); memory
+/// `(p + 1)²` numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockQr {
+    centre: Centre,
+    r: Array2<f64>,
+}
+
+impl Statistic for BlockQr {
+    fn of_piece(block: Block<'_>) -> Result<Self, BlockError> {
+        let Centred { centre, values, roots, shift } = Centred::of(block)?;
+        let (height, width) = (block.rows(), block.width());
+        let mut rows = Array2::zeros((height, width).f());
+        for (number, (row, mut place)) in values.chunks_exact(width).zip(rows.rows_mut()).enumerate() {
+            let root = roots.as_ref().and_then(|roots| roots.get(number)).copied().unwrap_or(1.0);
+            for ((place, value), shift) in place.iter_mut().zip(row).zip(&shift) {
+                *place = value - root * shift;
+            }
+        }
+        let mut r = Array2::zeros((width, width).f());
+        absorb(&mut r, rows.view_mut(), height);
+        let length = |column: usize| r.column(column).dot(&r.column(column));
+        match (0..width).find(|column| !length(*column).is_finite()) {
+            Some(column) => Err(BlockError::TooLarge { column }),
+            None => Ok(Self { centre, r }),
+        }
+    }
+
+    fn merge(&mut self, later: &Self) -> Result<(), BlockError> {
+        self.centre.refuse_other_width(&later.centre)?;
+        let width = self.centre.width();
+        let (apart, between) = self.centre.merge(&later.centre);
+        let mut rows = Array2::zeros((width + 1, width).f());
+        let (mut first, mut rest) = rows.view_mut().split_at(ndarray::Axis(0), 1);
+        let root = between.sqrt();
+        first.iter_mut().zip(&apart).for_each(|(place, apart)| *place = root * apart);
+        rest.assign(&later.r);
+        absorb(&mut self.r, rows.view_mut(), 1);
+        Ok(())
+    }
+
+    fn centre(&self) -> &Centre {
+        &self.centre
+    }
+
+    fn solve(&self, names: &[&str], options: &LinearOptions) -> Result<LinearFit, FitError> {
+        let problem = Problem::new(&self.centre, names, options)?;
+        let width = self.centre.width();
+        let mut r = self.r.clone();
+        if !options.intercept {
+            let mut row = Array2::zeros((1, width).f());
+            let root = self.centre.weight.sqrt();
+            let means = self.centre.mean.iter().zip(&self.centre.rest);
+            row.iter_mut().zip(means).for_each(|(place, (mean, rest))| *place = root * (mean + rest));
+            absorb(&mut r, row.view_mut(), 1);
+        }
+        if options.penalty > 0.0 {
+            let mut rows = Array2::zeros((width - 1, width).f());
+            rows.diag_mut().fill(options.penalty.sqrt());
+            absorb(&mut r, rows.view_mut(), 0);
+        }
+        let lengths = problem.lengths(r.columns().into_iter().map(|column| column.dot(&column).sqrt()))?;
+        problem.solve_triangle(Factor::of_triangle(r.view(), &lengths), lengths)
+    }
+}
