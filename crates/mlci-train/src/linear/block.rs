@@ -148,7 +148,7 @@ pub enum BlockError {
 
 impl BlockError {
     /// The same, of rows that begin on row `first` of others.
-    pub(super) fn from_row(self, first: u64) -> Self {
+    pub(super) fn in_rows_from(self, first: u64) -> Self {
         match self {
             Self::NotFinite { row, column, value } => Self::NotFinite { row: row + first, column, value },
             Self::Weight { row, value } => Self::Weight { row: row + first, value },
@@ -157,8 +157,51 @@ impl BlockError {
     }
 }
 
-/// What is kept of rows in order to fit to them: of a size that does not grow with their number.
-pub trait Statistic: Sized {
+/// What the two ways of keeping rows have in common.
+pub trait Summary: Sized {
+    /// Sums up at most [`BLOCK_ROWS`] rows.
+    fn of_piece(block: Block<'_>) -> Result<Self, BlockError>;
+
+    /// Where the rows lie.
+    fn centre(&self) -> &Centre;
+}
+
+/// What is kept of rows in order to fit to them, of a size that does not grow with their number:
+/// [`Moments`](crate::Moments) or [`BlockQr`](crate::BlockQr). Both go through serde, to be merged on another machine.
+///
+/// ```
+/// use mlci_train::{Accumulator, Block, BlockQr, FitError, LinearOptions, Moments, Statistic};
+///
+/// // y = 2·a - b + 1, and a little that neither explains; rows come in any number at a time.
+/// let row = |i: i32| {
+///     let (a, b) = (f64::from(i % 17), f64::from(i * i % 23));
+///     [a, b, 2.0 * a - b + 1.0 + 0.1 * f64::from(i).sin()]
+/// };
+/// let mut early = Accumulator::<Moments>::new(2);
+/// let mut late = Accumulator::<Moments>::new(2);
+/// for i in 0..3000 {
+///     (if i < 2000 { &mut early } else { &mut late }).push(Block::new(&row(i), 2)?)?;
+/// }
+/// // Two parts of the rows, summed up apart, make the fit to all.
+/// let mut all = early.finish()?;
+/// all.merge(&late.finish()?)?;
+/// let fit = all.solve(&["a", "b"], &LinearOptions::default())?;
+/// assert!((fit.linear.coefficients[0] - 2.0).abs() < 1e-3 && fit.r_squared > Some(0.999));
+/// let slope = fit.inference?.coefficients[0];
+/// assert!(slope.p_value < 1e-12);
+/// let interval = slope.interval(0.95).unwrap();
+/// assert!(interval.low < 2.0 && 2.0 < interval.high);
+///
+/// // Of columns that nearly depend on each other sums of products have lost the digits: the QR has them.
+/// let rows: Vec<f64> = (0..3000).flat_map(|i| { let [a, b, y] = row(i); [a, a + 1e-4 * b, y] }).collect();
+/// let block = Block::new(&rows, 2)?;
+/// let refused = Moments::of(block)?.solve(&["a", "b"], &LinearOptions::default());
+/// assert!(matches!(refused, Err(FitError::IllConditioned { .. })));
+/// let fit = BlockQr::of(block)?.solve(&["a", "b"], &LinearOptions::default())?;
+/// assert!((fit.linear.coefficients[1] + 1e4).abs() < 10.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Statistic: Summary {
     /// Sums up the rows of a block. More than [`BLOCK_ROWS`] rows are summed up piece by piece.
     ///
     /// # Errors
@@ -166,7 +209,7 @@ pub trait Statistic: Sized {
     fn of(block: Block<'_>) -> Result<Self, BlockError> {
         let mut all: Option<Self> = None;
         for (first, piece) in block.pieces() {
-            let piece = Self::of_piece(piece).map_err(|error| error.from_row(first))?;
+            let piece = Self::of_piece(piece).map_err(|error| error.in_rows_from(first))?;
             match &mut all {
                 None => all = Some(piece),
                 Some(all) => all.merge(&piece)?,
@@ -175,22 +218,11 @@ pub trait Statistic: Sized {
         all.ok_or(BlockError::Empty)
     }
 
-    /// Sums up at most [`BLOCK_ROWS`] rows: what [`Statistic::of`] is made of.
-    ///
-    /// # Errors
-    /// As [`Statistic::of`].
-    #[doc(hidden)]
-    fn of_piece(block: Block<'_>) -> Result<Self, BlockError>;
-
     /// Adds rows that come later.
     ///
     /// # Errors
     /// [`BlockError::Features`] where they have another number of features; nothing has changed then.
     fn merge(&mut self, later: &Self) -> Result<(), BlockError>;
-
-    /// Where the rows lie.
-    #[doc(hidden)]
-    fn centre(&self) -> &Centre;
 
     /// Fits to the rows. `names` has the names of the features, for errors.
     ///

@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
+
 use crate::linear::{Block, BlockError};
 
 /// How many rows there are, and where they lie.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Centre {
     /// Rows of a weight above zero.
     pub(crate) rows: u64,
@@ -19,6 +21,29 @@ pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let of_b = sum - a;
     (sum, (a - (sum - of_b)) + (b - of_b))
+}
+
+/// How many columns are worked on at once: arrays of a fixed length go into vector registers.
+const LANES: usize = 8;
+
+fn add<const N: usize>(sums: &mut [f64; N], row: &[f64; N], weight: f64) {
+    let before = *sums;
+    *sums = std::array::from_fn(|lane| before[lane] + weight * row[lane]);
+}
+
+/// Not by `f64::min`, whose care for NaN keeps it from being one instruction.
+fn widen<const N: usize>(low: &mut [f64; N], high: &mut [f64; N], row: &[f64; N]) {
+    let (least, most) = (*low, *high);
+    *low = std::array::from_fn(|lane| if row[lane] < least[lane] { row[lane] } else { least[lane] });
+    *high = std::array::from_fn(|lane| if row[lane] > most[lane] { row[lane] } else { most[lane] });
+}
+
+/// Takes the mean from the row, adds what is left to `shift`, and multiplies it by the root of the weight.
+fn take<const N: usize>(row: &mut [f64; N], mean: &[f64; N], shift: &mut [f64; N], weight: f64, root: f64) {
+    let (values, before) = (*row, *shift);
+    let left: [f64; N] = std::array::from_fn(|lane| values[lane] - mean[lane]);
+    *shift = std::array::from_fn(|lane| before[lane] + weight * left[lane]);
+    *row = left.map(|value| root * value);
 }
 
 /// Rows about a point near their mean.
@@ -45,7 +70,10 @@ impl Centred {
 
         let mut mean = vec![0.0; width];
         for (row, weight) in values.chunks_exact(width).zip(weights) {
-            mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
+            let (sums, rest) = mean.as_chunks_mut();
+            let (whole, last) = row.as_chunks();
+            sums.iter_mut().zip(whole).for_each(|(sums, row)| add::<LANES>(sums, row, *weight));
+            rest.iter_mut().zip(last).for_each(|(sum, value)| *sum += weight * value);
         }
         if mean.iter().any(|sum| !sum.is_finite()) {
             return Err(unusable(&mean, values, width));
@@ -54,23 +82,26 @@ impl Centred {
         mean.iter_mut().for_each(|sum| *sum *= share);
 
         let mut centred = values.to_vec();
-        let (mut shift, mut low, mut high) =
-            (vec![0.0; width], vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+        let mut shift = vec![0.0; width];
+        let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
         for (number, (row, weight)) in centred.chunks_exact_mut(width).zip(weights).enumerate() {
             if *weight > 0.0 {
-                // Not `f64::min`, whose care for NaN keeps it from being one instruction.
-                low.iter_mut().zip(&*row).for_each(|(low, value)| *low = if *value < *low { *value } else { *low });
-                high.iter_mut()
-                    .zip(&*row)
-                    .for_each(|(high, value)| *high = if *value > *high { *value } else { *high });
-            }
-            row.iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
-            match roots.as_ref().and_then(|roots| roots.get(number)) {
-                None => shift.iter_mut().zip(&*row).for_each(|(shift, value)| *shift += value),
-                Some(root) => {
-                    shift.iter_mut().zip(&*row).for_each(|(shift, value)| *shift += weight * value);
-                    row.iter_mut().for_each(|value| *value *= root);
+                let (lows, low_rest) = low.as_chunks_mut();
+                let (highs, high_rest) = high.as_chunks_mut();
+                let (whole, last) = row.as_chunks();
+                lows.iter_mut().zip(highs).zip(whole).for_each(|((low, high), row)| widen::<LANES>(low, high, row));
+                for ((low, high), value) in low_rest.iter_mut().zip(high_rest).zip(last) {
+                    widen(std::array::from_mut(low), std::array::from_mut(high), &[*value]);
                 }
+            }
+            let root = roots.as_ref().and_then(|roots| roots.get(number)).copied().unwrap_or(1.0);
+            let (shifts, shift_rest) = shift.as_chunks_mut();
+            let ((means, mean_rest), (whole, last)) = (mean.as_chunks(), row.as_chunks_mut());
+            for ((row, mean), shift) in whole.iter_mut().zip(means).zip(shifts) {
+                take::<LANES>(row, mean, shift, *weight, root);
+            }
+            for ((value, mean), shift) in last.iter_mut().zip(mean_rest).zip(shift_rest) {
+                take(std::array::from_mut(value), &[*mean], std::array::from_mut(shift), *weight, root);
             }
         }
         let mut rest = vec![0.0; width];
@@ -92,7 +123,21 @@ fn unusable(sums: &[f64], values: &[f64], width: usize) -> BlockError {
 }
 
 impl Centre {
-    /// Rows of a weight above zero, and the features and target that each has.
+    /// The centre, if it and `sums` can have come from rows: of one width that has so many sums, and finite.
+    pub(super) fn checked(self, sums: &[f64]) -> Result<Self, &'static str> {
+        let width = self.width();
+        let columns = [&self.mean, &self.rest, &self.low, &self.high];
+        if width < 2 || columns.iter().any(|column| column.len() != width) || sums.len() != width * (width + 1) / 2 {
+            return Err("the parts of a statistic have different widths");
+        }
+        let all = self.mean.iter().chain(&self.rest).chain(sums).chain([&self.weight]);
+        if self.weight < 0.0 || all.into_iter().any(|value| !value.is_finite()) {
+            return Err("a statistic holds a number that is not finite, or a negative weight");
+        }
+        Ok(self)
+    }
+
+    /// How many columns there are, the target among them.
     pub(super) fn width(&self) -> usize {
         self.mean.len()
     }

@@ -1,6 +1,6 @@
 use mlci_model::{Estimator, Linear};
 use statrs::{
-    distribution::{ContinuousCDF as _, StudentsT},
+    distribution::{Continuous as _, ContinuousCDF as _, StudentsT},
     function::beta::checked_beta_reg,
 };
 
@@ -122,7 +122,13 @@ impl TTest {
             return None;
         }
         let distribution = StudentsT::new(0.0, 1.0, self.degrees as f64).ok()?;
-        let width = distribution.inverse_cdf(0.5 + confidence / 2.0) * self.standard_error;
+        let mut quantile = distribution.inverse_cdf(0.5 + confidence / 2.0);
+        // Of many degrees of freedom the quantile has six digits only; Newton's method gives it those of the tails.
+        for _ in 0..2 {
+            let beside = beyond(quantile * quantile, 1, self.degrees) - (1.0 - confidence);
+            quantile += beside / (2.0 * distribution.pdf(quantile));
+        }
+        let width = quantile * self.standard_error;
         Some(Interval { low: self.estimate - width, high: self.estimate + width })
     }
 }

@@ -1,9 +1,11 @@
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul, s};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     FitError,
     linear::{
         Block, BlockError, Centre, LinearFit, LinearOptions, Statistic,
+        block::Summary,
         centre::{Centred, two_sum},
         factor::Factor,
         problem::Problem,
@@ -22,7 +24,8 @@ const TILE: usize = 128;
 /// Products square the condition number `κ` of the columns (centred, of length 1): coefficients have a relative error
 /// of about `κ²·1e-16`. Up to [`Moments::CONDITION`] two halves of the rows, merged, give the coefficients of the whole
 /// to 1e-12, and beyond it [`Moments::solve`] refuses: [`BlockQr`](crate::BlockQr) takes over, in a second pass.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Moments {
     centre: Centre,
     /// Row by row the lower triangle of `Σ w·(x - mean)·(x - mean)ᵀ`, and what rounding has taken from it.
@@ -30,12 +33,32 @@ pub struct Moments {
     lost: Vec<f64>,
 }
 
-impl Moments {
-    /// The largest condition number of the columns, centred and of length 1, that sums of products can deal with.
-    pub const CONDITION: f64 = 100.0;
+/// What was read and is not checked yet.
+#[derive(Deserialize)]
+struct Parts {
+    centre: Centre,
+    scatter: Vec<f64>,
+    lost: Vec<f64>,
 }
 
-impl Statistic for Moments {
+impl TryFrom<Parts> for Moments {
+    type Error = &'static str;
+
+    fn try_from(Parts { centre, scatter, lost }: Parts) -> Result<Self, Self::Error> {
+        let centre = centre.checked(&scatter)?.checked(&lost)?;
+        if (0..centre.width()).any(|column| scatter[diagonal(column)] < 0.0) {
+            return Err("a statistic holds a negative sum of squares");
+        }
+        Ok(Self { centre, scatter, lost })
+    }
+}
+
+impl Moments {
+    /// The largest condition number of the columns, centred and of length 1, that sums of products can deal with.
+    pub const CONDITION: f64 = 50.0;
+}
+
+impl Summary for Moments {
     fn of_piece(block: Block<'_>) -> Result<Self, BlockError> {
         let Centred { centre, values, shift, .. } = Centred::of(block)?;
         let (rows, width) = (block.rows(), block.width());
@@ -67,6 +90,12 @@ impl Statistic for Moments {
         }
     }
 
+    fn centre(&self) -> &Centre {
+        &self.centre
+    }
+}
+
+impl Statistic for Moments {
     fn merge(&mut self, later: &Self) -> Result<(), BlockError> {
         self.centre.refuse_other_width(&later.centre)?;
         let (apart, between) = self.centre.merge(&later.centre);
@@ -94,10 +123,6 @@ impl Statistic for Moments {
         Ok(())
     }
 
-    fn centre(&self) -> &Centre {
-        &self.centre
-    }
-
     fn solve(&self, names: &[&str], options: &LinearOptions) -> Result<LinearFit, FitError> {
         let problem = Problem::new(&self.centre, names, options)?;
         let mean: Vec<f64> = self.centre.mean.iter().zip(&self.centre.rest).map(|(mean, rest)| mean + rest).collect();
@@ -122,10 +147,10 @@ impl Statistic for Moments {
             products[start..end].iter_mut().zip(&lengths).for_each(|(product, other)| *product /= length * other);
             start = end;
         }
-        problem.solve_products(Factor::cholesky(products, mean.len()), lengths)
+        problem.solve_products(&Factor::cholesky(products, mean.len()), &lengths)
     }
 }
 
-pub(super) fn diagonal(row: usize) -> usize {
+fn diagonal(row: usize) -> usize {
     row * (row + 1) / 2 + row
 }

@@ -130,7 +130,7 @@ impl<S: Statistic> Accumulator<S> {
         let number = self.blocks.next;
         let block = Block::new(values, self.features)?;
         let block = weights.map_or(Ok(block), |weights| block.weighted(weights))?;
-        let statistic = S::of(block).map_err(|error| error.from_row(number * BLOCK_ROWS as u64))?;
+        let statistic = S::of(block).map_err(|error| error.in_rows_from(number * BLOCK_ROWS as u64))?;
         self.blocks.insert(number, statistic)
     }
 

@@ -17,6 +17,9 @@ const SMALLEST_SQUARE: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 /// sums of products.
 const RESOLVED: f64 = 1e-9;
 
+/// Condition numbers up to here are told from rounding when they come from products, which square them.
+const TOLD: f64 = 1e6;
+
 const TARGET: &str = "the target";
 
 /// A fit that is asked for, checked as far as the means allow.
@@ -73,7 +76,7 @@ impl<'a> Problem<'a> {
     }
 
     /// With a triangle that comes from sums of products.
-    pub(super) fn solve_products(&self, factor: Factor, lengths: Vec<f64>) -> Result<LinearFit, FitError> {
+    pub(super) fn solve_products(&self, factor: &Factor, lengths: &[f64]) -> Result<LinearFit, FitError> {
         let ill = |condition, mut columns: Vec<usize>| {
             columns.sort_unstable();
             columns.dedup();
@@ -92,22 +95,25 @@ impl<'a> Problem<'a> {
             let inflation = factor.inflation();
             let largest = inflation.iter().fold(0.0_f64, |largest, value| largest.max(*value));
             let most = |(column, value): (usize, f64)| (value >= largest / 10.0).then_some(column);
-            return ill(Some(condition), inflation.into_iter().enumerate().filter_map(most).collect());
+            return ill(
+                Some(condition).filter(|condition| *condition < TOLD),
+                inflation.into_iter().enumerate().filter_map(most).collect(),
+            );
         }
-        self.finish(&factor, &lengths, condition, RESOLVED)
+        self.finish(factor, lengths, condition, RESOLVED)
     }
 
     /// With a triangle that was made without products.
-    pub(super) fn solve_triangle(&self, factor: Factor, lengths: Vec<f64>) -> Result<LinearFit, FitError> {
+    pub(super) fn solve_triangle(&self, factor: &Factor, lengths: &[f64]) -> Result<LinearFit, FitError> {
         let features = self.names.len();
         let rounding: Vec<f64> = (0..features).map(|column| self.centre.rounding(column, lengths[column])).collect();
         let found = dependence::find(factor.triangle().view(), &rounding);
         if !found.is_empty() {
             let means = if self.options.intercept { self.centre.mean.clone() } else { vec![0.0; features] };
-            return Err(FitError::Dependent { columns: dependence::name(found, self.names, &means, &lengths) });
+            return Err(FitError::Dependent { columns: dependence::name(found, self.names, &means, lengths) });
         }
         let condition = factor.condition();
-        self.finish(&factor, &lengths, condition, 0.0)
+        self.finish(factor, lengths, condition, 0.0)
     }
 
     fn finish(&self, factor: &Factor, lengths: &[f64], condition: f64, resolved: f64) -> Result<LinearFit, FitError> {

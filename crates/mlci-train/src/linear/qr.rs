@@ -1,10 +1,11 @@
 use ndarray::{Array2, ShapeBuilder as _};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     FitError,
     linear::{
-        Block, BlockError, Centre, LinearFit, LinearOptions, Statistic, centre::Centred, factor::Factor,
-        householder::absorb, problem::Problem,
+        Block, BlockError, Centre, LinearFit, LinearOptions, Statistic, block::Summary, centre::Centred,
+        factor::Factor, householder::absorb, problem::Problem,
     },
 };
 
@@ -15,13 +16,43 @@ use crate::{
 /// LeVeque is to co-moments. `R` does not square the condition number `κ`: coefficients have a relative error of about
 /// `κ·1e-16` where the residuals are small. Three to eight times the work of [`Moments`](crate::Moments); memory
 /// `(p + 1)²` numbers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Parts", try_from = "Parts")]
 pub struct BlockQr {
     centre: Centre,
     r: Array2<f64>,
 }
 
-impl Statistic for BlockQr {
+/// As it is written: the triangle column by column, each to its diagonal.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    centre: Centre,
+    r: Vec<f64>,
+}
+
+impl From<BlockQr> for Parts {
+    fn from(BlockQr { centre, r }: BlockQr) -> Self {
+        let columns = r.columns().into_iter().enumerate();
+        let r = columns.flat_map(|(position, column)| column.to_vec().into_iter().take(position + 1)).collect();
+        Self { centre, r }
+    }
+}
+
+impl TryFrom<Parts> for BlockQr {
+    type Error = &'static str;
+
+    fn try_from(Parts { centre, r: entries }: Parts) -> Result<Self, Self::Error> {
+        let centre = centre.checked(&entries)?;
+        let mut r = Array2::zeros((centre.width(), centre.width()).f());
+        let mut entries = entries.into_iter();
+        for (position, mut column) in r.columns_mut().into_iter().enumerate() {
+            column.iter_mut().take(position + 1).zip(&mut entries).for_each(|(place, entry)| *place = entry);
+        }
+        Ok(Self { centre, r })
+    }
+}
+
+impl Summary for BlockQr {
     fn of_piece(block: Block<'_>) -> Result<Self, BlockError> {
         let Centred { centre, values, roots, shift } = Centred::of(block)?;
         let (height, width) = (block.rows(), block.width());
@@ -41,6 +72,12 @@ impl Statistic for BlockQr {
         }
     }
 
+    fn centre(&self) -> &Centre {
+        &self.centre
+    }
+}
+
+impl Statistic for BlockQr {
     fn merge(&mut self, later: &Self) -> Result<(), BlockError> {
         self.centre.refuse_other_width(&later.centre)?;
         let width = self.centre.width();
@@ -52,10 +89,6 @@ impl Statistic for BlockQr {
         rest.assign(&later.r);
         absorb(&mut self.r, rows.view_mut(), 1);
         Ok(())
-    }
-
-    fn centre(&self) -> &Centre {
-        &self.centre
     }
 
     fn solve(&self, names: &[&str], options: &LinearOptions) -> Result<LinearFit, FitError> {
@@ -75,6 +108,6 @@ impl Statistic for BlockQr {
             absorb(&mut r, rows.view_mut(), 0);
         }
         let lengths = problem.lengths(r.columns().into_iter().map(|column| column.dot(&column).sqrt()))?;
-        problem.solve_triangle(Factor::of_triangle(r.view(), &lengths), lengths)
+        problem.solve_triangle(&Factor::of_triangle(r.view(), &lengths), &lengths)
     }
 }
