@@ -198,3 +198,26 @@ fn another_machine_gets_the_same_bits_or_an_error() {
     goes_through_serde::<Moments>();
     goes_through_serde::<BlockQr>();
 }
+
+/// More columns than a panel of reflections and a tile of products have, and a last block of fewer rows than columns.
+#[test]
+fn many_columns() {
+    for (rows, features) in [(1100, 40), (1024 + 90, 150), (2048 + 3, 300)] {
+        let values = table(2, rows, features, 3.0);
+        let names: Vec<String> = (0..features).map(|column| format!("x{column}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let all = ArrayView2::from_shape((rows, features + 1), &values).unwrap();
+        let expected = Ols.fit(all.slice(s![.., ..features]), all.column(features), &names).unwrap();
+        let mlci_model::Estimator::Linear(expected) = expected else { panic!() };
+        let block = Block::new(&values, features).unwrap();
+        let options = LinearOptions::default();
+        for found in
+            [Moments::of(block).unwrap().solve(&names, &options), BlockQr::of(block).unwrap().solve(&names, &options)]
+        {
+            let found = found.unwrap();
+            let mut of_linfa = found.clone();
+            of_linfa.linear = expected.clone();
+            assert!(apart(&found, &of_linfa) < 1e-12, "{}", apart(&found, &of_linfa));
+        }
+    }
+}
