@@ -221,3 +221,26 @@ fn many_columns() {
         }
     }
 }
+
+/// Whole numbers a million million away from zero are the same numbers there: only what is done to them costs digits.
+fn offset_costs_nothing<S: Statistic>() {
+    let row = |row: u64, offset: f64| {
+        let (a, b) = ((row * row % 101) as f64, (row * 7 % 53) as f64);
+        [offset + a, b - offset, 3.0 * a - b + (row % 11) as f64]
+    };
+    let rows = |offset: f64| (0..5000).flat_map(|number| row(number, offset)).collect::<Vec<f64>>();
+    let (near, far) = (rows(0.0), rows(1e12));
+    let options = LinearOptions::default();
+    let near = solve::<S>(&near, 2, options).unwrap();
+    let pieces = pieces(&far, 3, &[0.21, 0.5, 0.77]);
+    for far in [solve::<S>(&far, 2, options), merged::<S>(&pieces, 2).solve(&NAMES[..2], &options)] {
+        let (far, near) = (far.unwrap().linear.coefficients, &near.linear.coefficients);
+        far.iter().zip(near).for_each(|(far, near)| super::near(*far, *near, 1e-12));
+    }
+}
+
+#[test]
+fn a_large_offset_costs_no_digits() {
+    offset_costs_nothing::<Moments>();
+    offset_costs_nothing::<BlockQr>();
+}
