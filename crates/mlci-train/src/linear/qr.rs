@@ -14,7 +14,7 @@ use crate::{
 /// Each block is centred by its own mean and factorised by Householder reflections; two blocks are put together by the
 /// factorisation of both triangles and the difference of their means, which is to `R` what the update of Chan, Golub &
 /// LeVeque is to co-moments. `R` does not square the condition number `κ`: coefficients have a relative error of about
-/// `κ·1e-16` where the residuals are small. Three to eight times the work of [`Moments`](crate::Moments); memory
+/// `κ·1e-16` where the residuals are small. Three to six times the work of [`Moments`](crate::Moments); memory
 /// `(p + 1)²` numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Parts", try_from = "Parts")]
