@@ -28,7 +28,7 @@
 //! ```
 //!
 //! [`read_csv`] gives a [`Table`]; [`train`] splits it by the content of its rows, fits, and evaluates on the rows held
-//! out; [`evaluate`] does the same for any other model, such as the champion; [`gate`] decides. No network, no threads,
+//! out; [`evaluate`] does the same for any other model, such as the champion; [`gate`] decides. No network,
 //! no async; the same input gives the same bytes.
 //!
 //! [`Moments`] and [`BlockQr`] fit linear models to rows that come block by block and are never held together, with
