@@ -4,7 +4,7 @@ use rand_xoshiro::{
 };
 use serde::{Deserialize, Serialize};
 
-/// An interval of confidence: the percentiles of bootstrap resamples.
+/// An interval of confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.

@@ -44,6 +44,30 @@ impl fmt::Display for Dependence {
 /// A column of a matrix and the columns before it, by position and weight, that sum up to it.
 pub(crate) type Combination = (usize, Vec<(usize, f64)>);
 
+/// Names what [`find`] has found in columns that had these means and lengths before they were centred and scaled.
+pub(crate) fn name(found: Vec<Combination>, names: &[&str], means: &[f64], lengths: &[f64]) -> Vec<Dependence> {
+    let of = |column: usize| Some((*names.get(column)?, *means.get(column)?, *lengths.get(column)?));
+    let named = found.into_iter().filter_map(|(column, weights)| {
+        let (name, mean, length) = of(column)?;
+        let mut constant = mean;
+        let mut size = mean.abs();
+        let mut terms = Vec::with_capacity(weights.len());
+        for (other, weight) in weights {
+            let (name, mean, other) = of(other)?;
+            let weight = weight * (length / other);
+            constant -= weight * mean;
+            size = size.max((weight * mean).abs());
+            terms.push((weight, name.to_owned()));
+        }
+        // What is left of larger numbers is rounding.
+        if constant.abs() <= 1e-9 * size {
+            constant = 0.0;
+        }
+        Some(Dependence { column: name.to_owned(), terms, constant })
+    });
+    named.collect()
+}
+
 /// Weights below this share of a column's largest are rounding.
 const NEGLIGIBLE: f64 = 1e-6;
 

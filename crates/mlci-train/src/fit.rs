@@ -71,13 +71,16 @@ pub enum FitError {
         value: f64,
     },
     /// There are not more rows than features.
-    #[error("{rows} rows cannot determine {features} coefficients and an intercept: at least {} rows are needed; add \
-        data, or leave features out by `[data] exclude`", features + 1)]
+    #[error("{rows} rows cannot determine {features} coefficients{}: at least {} rows are needed; add \
+        data, or leave features out by `[data] exclude`", if *intercept { " and an intercept" } else { "" },
+        features + usize::from(*intercept))]
     TooFewRows {
         /// How many rows there are.
         rows: usize,
         /// How many features.
         features: usize,
+        /// Whether there is an intercept to determine too.
+        intercept: bool,
     },
     /// Features have one value in all rows.
     #[error("{} the same in all {rows} rows and can explain nothing: write `[data] exclude = [{}]`",
@@ -101,6 +104,32 @@ pub enum FitError {
     TooLarge {
         /// The feature, or "the target".
         column: String,
+    },
+    /// Numbers vary by so little that their squares vanish.
+    #[error("the values of `{column}` differ by too little to be squared and summed: use a smaller unit")]
+    TooSmall {
+        /// The feature, or "the target".
+        column: String,
+    },
+    /// Columns are so nearly dependent that sums of products do not hold the coefficients' digits.
+    #[error("{} nearly, or wholly, determine each other ({}, and sums of products have the digits up to {limit}): fit \
+        by QR (`BlockQr`), in a second pass over the data",
+        columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", "),
+        condition.map_or("a condition number that cannot be told".to_owned(), |condition| format!("condition number \
+            {condition:.0}")))]
+    IllConditioned {
+        /// The condition number, if it can be told.
+        condition: Option<f64>,
+        /// The largest that can be dealt with.
+        limit: f64,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// A penalty that is negative or not finite.
+    #[error("the penalty {value} has to be a finite number, not negative")]
+    Penalty {
+        /// The penalty.
+        value: f64,
     },
     /// linfa gave up.
     #[error("linfa could not solve the least-squares problem")]

@@ -28,8 +28,11 @@
 //! ```
 //!
 //! [`read_csv`] gives a [`Table`]; [`train`] splits it by the content of its rows, fits, and evaluates on the rows held
-//! out; [`evaluate`] does the same for any other model, such as the champion; [`gate`] decides. No network, no threads,
+//! out; [`evaluate`] does the same for any other model, such as the champion; [`gate`] decides. No network,
 //! no async; the same input gives the same bytes.
+//!
+//! [`Moments`] and [`BlockQr`] fit linear models to rows that come block by block and are never held together, with
+//! standard errors and tests; parts that were summed up apart are merged. See [`Statistic`].
 
 mod bootstrap;
 mod comparison;
@@ -38,6 +41,7 @@ mod dependence;
 mod evaluate;
 mod fit;
 mod gate;
+mod linear;
 mod metrics;
 mod number;
 mod ols;
@@ -58,6 +62,10 @@ pub use crate::{
     evaluate::{EvaluateError, Evaluation, evaluate},
     fit::{Algorithm, Fit, FitError},
     gate::{Comparison, GateCheck, GateOptions, GateReport, Limit, gate},
+    linear::{
+        Accumulator, BLOCK_ROWS, Block, BlockError, BlockQr, FTest, Inference, LinearFit, LinearOptions, Moments,
+        NoInference, OrderedMerge, Statistic, TTest,
+    },
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{

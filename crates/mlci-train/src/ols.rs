@@ -4,7 +4,7 @@ use linfa_linear::LinearRegression;
 use mlci_model::{Estimator, Linear};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ShapeBuilder as _};
 
-use crate::{Dependence, Fit, FitError, dependence};
+use crate::{Fit, FitError, dependence};
 
 /// Ordinary least squares: the weights `w` and intercept `b` minimising `‖X·w + b·1 - y‖₂`.
 ///
@@ -82,7 +82,7 @@ fn check(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, names: &[&str]) -> Resu
     }
     finite(y, TARGET)?;
     if rows <= features {
-        return Err(FitError::TooFewRows { rows, features });
+        return Err(FitError::TooFewRows { rows, features, intercept: true });
     }
     Ok(())
 }
@@ -139,23 +139,6 @@ fn refuse_dependent(scaled: &Array2<f64>, columns: &[Centred], names: &[&str]) -
     if found.is_empty() {
         return Ok(());
     }
-    let named = found.into_iter().filter_map(|(position, weights)| {
-        let (column, name) = (columns.get(position)?, names.get(position)?);
-        let mut constant = column.mean;
-        let mut size = column.mean.abs();
-        let mut terms = Vec::with_capacity(weights.len());
-        for (other, weight) in weights {
-            let (other, name) = (columns.get(other)?, names.get(other)?);
-            let weight = weight * (column.length / other.length);
-            constant -= weight * other.mean;
-            size = size.max((weight * other.mean).abs());
-            terms.push((weight, (*name).to_owned()));
-        }
-        // What is left of larger numbers is rounding.
-        if constant.abs() <= 1e-9 * size {
-            constant = 0.0;
-        }
-        Some(Dependence { column: (*name).to_owned(), terms, constant })
-    });
-    Err(FitError::Dependent { columns: named.collect() })
+    let (means, lengths): (Vec<f64>, Vec<f64>) = columns.iter().map(|column| (column.mean, column.length)).unzip();
+    Err(FitError::Dependent { columns: dependence::name(found, names, &means, &lengths) })
 }

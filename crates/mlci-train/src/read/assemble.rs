@@ -7,7 +7,7 @@ use super::{ReadError, plan::Plan, rows::Rows, tally::Tally};
 use crate::{ColumnReport, DataReport, Distinct, Role, Table};
 
 /// Turns sound rows, of which there is at least one, into a table.
-pub(super) fn table(rows: Rows) -> Result<Table, ReadError> {
+pub(super) fn table(rows: Rows<'_>) -> Result<Table, ReadError> {
     let Rows { plan, matrix, target, lines, hashes, ids, mut tallies, read, dropped, .. } = rows;
     // No error here can happen with at least one row of finite numbers, but it costs nothing not to rely on it.
     let features = Array2::from_shape_vec((lines.len(), plan.features.len()), matrix).map_err(|_| ReadError::NoRows)?;
@@ -22,10 +22,10 @@ pub(super) fn table(rows: Rows) -> Result<Table, ReadError> {
             (Role::Target, _) => Some(target.clone()),
             _ => tally.spare.take(),
         };
-        columns.push(report(&plan, position, role, tally, values.as_deref()));
+        columns.push(report(plan, position, role, tally, values.as_deref()));
         let Some(values) = values else { continue };
         if role.is_used() {
-            let (kind, unit) = kind_and_unit(&plan, position, tally);
+            let (kind, unit) = kind_and_unit(plan, position, tally);
             let column = Column::observed(plan.name(position), kind, unit, &values);
             if let Some(place) = schema_columns.get_mut(position) {
                 *place = column;

@@ -15,9 +15,9 @@ use crate::{DropReason, Role, Table};
 /// How many problems an error shows.
 const SHOWN: usize = 5;
 
-/// The rows read so far.
-pub(super) struct Rows {
-    pub(super) plan: Plan,
+/// The rows read so far, of the whole data or of a chunk.
+pub(super) struct Rows<'p> {
+    pub(super) plan: &'p Plan,
     policy: MissingPolicy,
     pub(super) matrix: Vec<f64>,
     pub(super) target: Vec<f64>,
@@ -34,8 +34,8 @@ pub(super) struct Rows {
     bytes: Vec<u8>,
 }
 
-impl Rows {
-    pub(super) fn new(plan: Plan, policy: MissingPolicy) -> Self {
+impl<'p> Rows<'p> {
+    pub(super) fn new(plan: &'p Plan, policy: MissingPolicy) -> Self {
         Self {
             tallies: plan.roles.iter().map(|role| Tally::new(*role)).collect(),
             cells: Vec::with_capacity(plan.names.len()),
@@ -52,6 +52,25 @@ impl Rows {
             total: 0,
             bytes: Vec::new(),
         }
+    }
+
+    /// Takes in the rows of the chunk after these.
+    pub(super) fn append(&mut self, mut next: Self) {
+        self.matrix.append(&mut next.matrix);
+        self.target.append(&mut next.target);
+        self.lines.append(&mut next.lines);
+        self.hashes.append(&mut next.hashes);
+        self.ids.append(&mut next.ids);
+        for (tally, next) in self.tallies.iter_mut().zip(next.tallies) {
+            tally.append(next, SHOWN);
+        }
+        self.read += next.read;
+        for (reason, count) in next.dropped {
+            *self.dropped.entry(reason).or_default() += count;
+        }
+        self.problems.append(&mut next.problems);
+        self.problems.truncate(SHOWN);
+        self.total += next.total;
     }
 
     /// Adds a row that cannot be read at all.

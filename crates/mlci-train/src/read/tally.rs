@@ -39,6 +39,27 @@ impl Tally {
         }
     }
 
+    /// Takes in what is known of the rows after these; of problems at most `shown` are kept.
+    pub(super) fn append(&mut self, mut next: Self, shown: usize) {
+        self.missing += next.missing;
+        self.numbers += next.numbers;
+        self.texts += next.texts;
+        self.text_problems.append(&mut next.text_problems);
+        self.text_problems.truncate(shown);
+        self.decimal |= next.decimal;
+        self.spare = match (self.spare.take(), next.spare) {
+            (Some(mut spare), Some(mut next)) => {
+                spare.append(&mut next);
+                Some(spare)
+            }
+            _ => None,
+        };
+        // One more than the limit says that there are more.
+        let room = (Distinct::LIMIT + 1).saturating_sub(self.distinct.len());
+        let new: Vec<u64> = next.distinct.difference(&self.distinct).copied().take(room).collect();
+        self.distinct.extend(new);
+    }
+
     /// Takes in a cell of a row that is kept.
     pub(super) fn keep(&mut self, role: Role, cell: Cell, field: &[u8]) {
         match cell {

@@ -13,8 +13,6 @@ pub(super) struct Text<R> {
     inner: R,
     beginning: Beginning,
     after_return: bool,
-    last: Option<u8>,
-    ended: bool,
 }
 
 enum Beginning {
@@ -26,17 +24,7 @@ enum Beginning {
 
 impl<R: Read> Text<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, beginning: Beginning::Unread, after_return: false, last: None, ended: false }
-    }
-
-    /// The last byte handed out.
-    pub(super) fn last(&self) -> Option<u8> {
-        self.last
-    }
-
-    /// Whether the end has been asked for and found.
-    pub(super) fn ended(&self) -> bool {
-        self.ended
+        Self { inner, beginning: Beginning::Unread, after_return: false }
     }
 
     pub(super) fn into_inner(self) -> R {
@@ -105,8 +93,6 @@ impl<R: Read> Read for Text<R> {
             let kept = self.unite(chunk);
             // Nothing may remain of a chunk that was the second half of a line end; nothing was read at the end only.
             if kept > 0 || read == 0 {
-                self.ended = read == 0;
-                self.last = buffer.get(..kept).and_then(|kept| kept.last().copied()).or(self.last);
                 return Ok(kept);
             }
         }
@@ -157,7 +143,6 @@ mod tests {
         let mut text = Text::new(bytes);
         text.read_to_end(&mut whole).unwrap();
         assert_eq!(whole, expected);
-        assert_eq!(text.last(), expected.last().copied());
         let mut drops = Vec::new();
         Text::new(Drop(bytes)).read_to_end(&mut drops).unwrap();
         assert_eq!(drops, expected, "one byte a read");

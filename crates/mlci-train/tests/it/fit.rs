@@ -64,7 +64,7 @@ fn shapes_and_numbers_that_do_not_fit() {
     refused(&array![[1.], [2.], [3.]], &array![1., 2., f64::INFINITY], &["row 2 of `the target` is inf"]);
     let error =
         refused(&array![[1., 2., 4.], [2., 5., 1.], [3., 1., 1.]], &y, &["3 rows", "3 coefficients", "at least 4"]);
-    assert!(matches!(error, FitError::TooFewRows { rows: 3, features: 3 }), "{error}");
+    assert!(matches!(error, FitError::TooFewRows { rows: 3, features: 3, intercept: true }), "{error}");
     refused(&Array2::zeros((0, 2)), &array![], &["0 rows"]);
     refused(&array![[f64::MAX], [f64::MAX], [-f64::MAX]], &y, &["`a` are too large"]);
 }

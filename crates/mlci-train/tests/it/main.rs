@@ -5,6 +5,7 @@
 
 mod columns;
 mod fit;
+mod linear;
 mod read;
 mod split;
 mod train;
