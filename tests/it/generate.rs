@@ -39,6 +39,13 @@ fn written_compared_and_never_over_a_strangers_file() {
     }
 }
 
+/// Said before a program with what charts need is built.
+#[test]
+fn a_chart_needs_a_repository() {
+    let refused = Project::new().run(&["generate", "helm"]);
+    assert!(refused.code == 2 && refused.error().contains("[image] repository"), "{}", refused.error());
+}
+
 /// What may have come with a checkout: a link, which is not followed, and a pipe, which is not waited for.
 #[test]
 fn what_is_no_file_is_refused() {
@@ -93,8 +100,6 @@ fn what_is_configured_is_in_the_file() {
     assert_eq!(refused.code, 2);
     assert!(refused.error().contains("`ci.environments.prodction` is no environment"), "{}", refused.error());
     assert_eq!(project.run(&["generate", "bamboo"]).code, 2);
-    let refused = project.run(&["generate", "helm"]);
-    assert!(refused.code == 2 && refused.error().contains("[image] repository"), "{}", refused.error());
 }
 
 #[test]
