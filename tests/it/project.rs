@@ -43,6 +43,8 @@ pub(crate) fn server() -> &'static Path {
 /// A folder with a configuration. What runs in it is stopped when the test is over, also when it fails.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
+    /// The configuration that it began with.
+    first: String,
 }
 
 /// What the sample's pipeline is without its own tests and with a server that is there.
@@ -84,7 +86,7 @@ impl Project {
 
     /// The sample's data with another configuration.
     pub(crate) fn with(configuration: &str) -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap() };
+        let project = Self { folder: tempfile::tempdir().unwrap(), first: configuration.to_owned() };
         fs::copy(repository().join("tests/data/winequality-red.csv"), project.path("wine.csv")).unwrap();
         project.write("mlci.toml", configuration);
         project
@@ -179,7 +181,13 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        let _ = self.command(&["down", "--all"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let down = || self.command(&["down", "--all"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if self.path(".mlci/environments").exists() && !down().is_ok_and(|status| status.success()) {
+            // The test has left a configuration that cannot be read; what it started is to be stopped all the same.
+            let _ = fs::write(self.path("mlci.toml"), &self.first);
+            let stopped = down().is_ok_and(|status| status.success());
+            assert!(stopped || std::thread::panicking(), "a server of the test's is left in {}", self.root().display());
+        }
     }
 }
 
