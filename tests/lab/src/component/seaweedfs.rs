@@ -1,6 +1,9 @@
 use std::{process::Command, time::Duration};
 
-use super::{Component, Kind};
+use super::{
+    Component, Kind,
+    s3::{BUCKET, KEY, SECRET, hand_out},
+};
 use crate::{error::Error, install::Install};
 
 /// A second S3 server, of another family: for those who want to know that it is not the first one's manners that work.
@@ -19,8 +22,6 @@ pub(super) static SEAWEEDFS: Component = Component {
     minutes: 12,
     hands_out: &["MLCI_LAB_S3_BUCKET", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"],
     start: |place| {
-        const BUCKET: &str = "mlci-lab";
-        const SECRET: &str = "lab-secret-of-no-value";
         let data = place.folder("data")?;
         // Beside each port it opens the one 10,000 above.
         let ports: Vec<u16> = (0..200).map_while(|_| place.port().ok()).filter(|port| *port < 55_535).take(5).collect();
@@ -37,16 +38,16 @@ pub(super) static SEAWEEDFS: Component = Component {
             .args([format!("-master.port={master}"), format!("-volume.port={volume}")])
             .args([format!("-filer.port={filer}"), format!("-s3.port={s3}"), format!("-admin.port={admin}")])
             .current_dir(&place.state)
-            .env("AWS_ACCESS_KEY_ID", "lab")
+            .env("AWS_ACCESS_KEY_ID", KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET);
         place.spawn("seaweedfs", command)?;
         // It answers, and refuses who does not sign.
         place.wait_http("seaweedfs", s3, "/", &[403], Duration::from_secs(60))?;
-        place.set("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{s3}"));
-        place.set("AWS_ACCESS_KEY_ID", "lab");
-        place.set("AWS_SECRET_ACCESS_KEY", SECRET);
-        place.set("AWS_REGION", "us-east-1");
-        place.set("MLCI_LAB_S3_BUCKET", BUCKET);
+        // That it does before there is a bucket, and a volume to write to.
+        place.wait_http("seaweedfs", filer, &format!("/buckets/{BUCKET}/"), &[200], Duration::from_secs(60))?;
+        let volume = format!("/dir/assign?collection={BUCKET}");
+        place.wait_http("seaweedfs", master, &volume, &[200], Duration::from_secs(60))?;
+        hand_out(place, s3);
         Ok(())
     },
 };
