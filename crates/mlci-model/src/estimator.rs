@@ -1,46 +1,89 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Design;
+
 /// What turns a row into a prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Estimator {
-    /// A linear model.
+    /// A linear model: `prediction = weights · columns + intercept`, with the columns of [`Design`].
     Linear(Linear),
+    /// A generalized linear model: a function of what a linear model says.
+    Generalized(Generalized),
 }
 
-/// `prediction = coefficients · row + intercept`.
+/// Weights of the columns that [`Design`] makes of a row: of features that are all numbers, those features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
-    /// One a feature, in units of the target per unit of the feature.
+    /// One a column of the design, in units of the prediction (before [`Link::inverse`], if any) per unit of the
+    /// column.
     pub coefficients: Vec<f64>,
-    /// The prediction at the origin, in units of the target.
+    /// What they are added to.
     pub intercept: f64,
 }
 
-impl Estimator {
-    /// How many features a row has.
+/// A linear model of a function of the mean (McCullagh & Nelder, *Generalized Linear Models*, 2nd ed., §2.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generalized {
+    /// The function of the mean that is linear.
+    pub link: Link,
+    /// The linear model of it.
+    pub linear: Linear,
+}
+
+/// The function of the mean that is linear in a generalized linear model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Link {
+    /// `ln(p / (1 - p))`: the prediction is a probability.
+    Logit,
+    /// `ln(mean)`: the prediction is above 0.
+    Log,
+}
+
+impl Link {
+    /// The mean of which this function is `value`.
     #[must_use]
-    pub fn width(&self) -> usize {
+    pub fn inverse(self, value: f64) -> f64 {
         match self {
-            Self::Linear(linear) => linear.coefficients.len(),
+            Self::Logit => 1.0 / (1.0 + (-value).exp()),
+            Self::Log => value.exp(),
+        }
+    }
+}
+
+impl Estimator {
+    /// The weights, where it has some.
+    #[must_use]
+    pub fn linear(&self) -> Option<&Linear> {
+        match self {
+            Self::Linear(linear) | Self::Generalized(Generalized { linear, .. }) => Some(linear),
         }
     }
 
     /// The prediction of a row whose length the caller has checked.
-    pub(crate) fn predict(&self, row: &[f64]) -> f64 {
+    pub(crate) fn predict(&self, design: &Design, row: &[f64]) -> f64 {
         match self {
-            // One order of summation everywhere: golden predictions are compared across machines.
-            Self::Linear(linear) => {
-                linear.coefficients.iter().zip(row).fold(linear.intercept, |sum, (weight, value)| sum + weight * value)
-            }
+            Self::Linear(linear) => linear.weigh(design, row),
+            Self::Generalized(Generalized { link, linear }) => link.inverse(linear.weigh(design, row)),
         }
     }
 
     pub(crate) fn is_finite(&self) -> bool {
-        match self {
-            Self::Linear(linear) => {
-                linear.intercept.is_finite() && linear.coefficients.iter().all(|weight| weight.is_finite())
-            }
+        self.linear().is_none_or(|linear| {
+            linear.intercept.is_finite() && linear.coefficients.iter().all(|weight| weight.is_finite())
+        })
+    }
+}
+
+impl Linear {
+    fn weigh(&self, design: &Design, row: &[f64]) -> f64 {
+        if design.is_plain() {
+            // One order of summation everywhere: golden predictions are compared across machines.
+            self.coefficients.iter().zip(row).fold(self.intercept, |sum, (weight, value)| sum + weight * value)
+        } else {
+            design.weigh(&self.coefficients, self.intercept, row)
         }
     }
 }

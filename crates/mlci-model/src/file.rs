@@ -4,8 +4,10 @@ use mlci_core::{Digest, FileError};
 
 use crate::{InvalidModel, Model, Parts};
 
+mod v1;
+
 /// The version of the file format that this crate writes. It reads this one and all before it.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The first byte is no text and the fourth is a line feed, so that a transfer that meddles with line ends or the
 /// eighth bit is seen at once (the idea of the PNG signature, PNG specification 3rd ed., §5.2).
@@ -108,8 +110,12 @@ impl Model {
         if actual != digest {
             return Err(damaged(format!("its header states {digest}, its content is {actual}")));
         }
-        let config = bincode::config::standard().with_limit::<LIMIT>();
-        let (parts, read) = bincode::serde::decode_from_slice::<Parts, _>(payload, config)
+        let decoded = if version == 1 {
+            parts::<v1::Parts>(payload).map(|(parts, read)| (parts.into(), read))
+        } else {
+            parts::<Parts>(payload)
+        };
+        let (parts, read) = decoded
             .map_err(|error| damaged(format!("its digest is right, but its content cannot be decoded ({error})")))?;
         if read != payload.len() {
             return Err(damaged(format!("{} bytes follow the model", payload.len() - read)));
@@ -125,6 +131,10 @@ impl Model {
         let bytes = fs::read(path).map_err(FileError::at("read", path))?;
         Ok((Self::decode(&bytes)?, Digest::of(&bytes)))
     }
+}
+
+fn parts<P: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<(P, usize), bincode::error::DecodeError> {
+    bincode::serde::decode_from_slice(payload, bincode::config::standard().with_limit::<LIMIT>())
 }
 
 fn header_fields(header: &[u8]) -> Option<(u32, u64, Digest)> {
@@ -185,7 +195,7 @@ mod tests {
     fn newer_and_impossible_versions() {
         let mut newer = bytes();
         newer[8..12].copy_from_slice(&7_u32.to_le_bytes());
-        refused(&newer, "format version 7, this mlci reads up to 1: update mlci");
+        refused(&newer, "format version 7, this mlci reads up to 2: update mlci");
         newer[8..12].copy_from_slice(&0_u32.to_le_bytes());
         refused(&newer, "format version is 0");
     }
@@ -220,7 +230,7 @@ mod tests {
         assert!(matches!(error, ModelFileError::Invalid(InvalidModel::Golden { .. })), "{error}");
     }
 
-    /// Files of every format version ever released stay readable. `parts()` is what v1.mlci was written from.
+    /// Files of every format version ever released stay readable. `parts()` is what they were written from.
     #[test]
     fn files_of_all_versions_are_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");

@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod design;
 mod estimator;
 mod file;
 mod model;
@@ -40,9 +41,10 @@ mod schema;
 pub use mlci_core::{Digest, ModelName};
 
 pub use crate::{
-    estimator::{Estimator, Linear},
+    design::Design,
+    estimator::{Estimator, Generalized, Linear, Link},
     file::{FORMAT_VERSION, ModelFileError},
     model::{Golden, InvalidModel, Model, Parts, PredictError},
     profile::Profile,
-    schema::{Column, Kind, Range, Schema},
+    schema::{Column, Kind, Range, Schema, Unseen},
 };

@@ -3,11 +3,14 @@ use std::collections::HashSet;
 use mlci_core::{Digest, ModelName};
 use serde::{Deserialize, Serialize};
 
-use crate::{Estimator, Profile, Schema};
+use crate::{Column, Design, Estimator, Kind, Profile, Schema};
 
 /// A trained model whose parts agree with each other. Made by [`Model::new`] or [`Model::decode`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Model(Parts);
+pub struct Model {
+    parts: Parts,
+    design: Design,
+}
 
 /// The parts of a model, before they are checked against each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,30 @@ pub enum InvalidModel {
         /// The part that does not fit.
         part: &'static str,
         /// How many entries it has.
+        found: usize,
+    },
+    /// The estimator has not one coefficient a column of the design.
+    #[error("the features make {columns} columns, but the estimator has {found} coefficients")]
+    Width {
+        /// How many columns [`Design`] makes of the features.
+        columns: usize,
+        /// How many coefficients there are.
+        found: usize,
+    },
+    /// The levels of a column do not go with its kind, or one is there twice.
+    #[error("the levels of `{column}` are not those of a column of its type: {why}")]
+    Levels {
+        /// The column.
+        column: String,
+        /// What is wrong with them.
+        why: &'static str,
+    },
+    /// The target of a classifier has not two classes.
+    #[error("the target `{target}` has {found} classes, and a classifier tells two apart")]
+    Classes {
+        /// The target.
+        target: String,
+        /// How many there are.
         found: usize,
     },
     /// The model has no features.
@@ -107,6 +134,18 @@ pub enum PredictError {
         /// The value.
         value: f64,
     },
+    /// A value of a category is not the position of one of its levels.
+    #[error("row {row}, feature `{feature}`: {value} is not the position of one of {levels} levels")]
+    NoLevel {
+        /// The row, from 0.
+        row: usize,
+        /// The feature's name.
+        feature: String,
+        /// The value.
+        value: f64,
+        /// How many levels there are.
+        levels: usize,
+    },
     /// The values are finite, but their prediction is too large for an `f64`.
     #[error("row {row}: the prediction overflows")]
     Overflow {
@@ -118,6 +157,24 @@ pub enum PredictError {
 /// Golden predictions may differ by the rounding of another CPU's arithmetic, relative to the size of the prediction.
 const GOLDEN_TOLERANCE: f64 = 1e-9;
 
+fn check_levels(column: &Column) -> Result<(), InvalidModel> {
+    let wrong = |why| Err(InvalidModel::Levels { column: column.name.clone(), why });
+    let mut seen = HashSet::new();
+    match column.kind {
+        Kind::Category if column.levels.is_empty() => wrong("a category has no levels"),
+        Kind::Category if !column.levels.iter().all(|level| seen.insert(level)) => wrong("a level is there twice"),
+        Kind::Category if column.fill.is_some_and(|fill| !(0.0..column.levels.len() as f64).contains(&fill)) => {
+            wrong("what stands in for a missing value is none of them")
+        }
+        Kind::Category => Ok(()),
+        _ if !column.levels.is_empty() => wrong("numbers have no levels"),
+        _ if column.fill.is_some_and(|fill| !fill.is_finite()) => {
+            Err(InvalidModel::NotFinite("what stands in for a missing value"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Model {
     /// Checks the parts against each other, golden predictions included.
     ///
@@ -128,12 +185,8 @@ impl Model {
         if features == 0 {
             return Err(InvalidModel::NoFeatures);
         }
-        for (part, found) in
-            [("the estimator", parts.estimator.width()), ("the list of profiles", parts.profiles.len())]
-        {
-            if found != features {
-                return Err(InvalidModel::Shape { features, part, found });
-            }
+        if parts.profiles.len() != features {
+            return Err(InvalidModel::Shape { features, part: "the list of profiles", found: parts.profiles.len() });
         }
         let mut seen = HashSet::new();
         for column in parts.schema.features.iter().chain([&parts.schema.target]) {
@@ -143,6 +196,17 @@ impl Model {
             if !(column.range.min.is_finite() && column.range.max.is_finite()) {
                 return Err(InvalidModel::NotFinite("a column's range"));
             }
+            check_levels(column)?;
+        }
+        let classes = &parts.schema.target;
+        if classes.kind == Kind::Category && classes.levels.len() != 2 {
+            return Err(InvalidModel::Classes { target: classes.name.clone(), found: classes.levels.len() });
+        }
+        let design = Design::from(&parts.schema);
+        if let Some(linear) = parts.estimator.linear()
+            && linear.coefficients.len() != design.width()
+        {
+            return Err(InvalidModel::Width { columns: design.width(), found: linear.coefficients.len() });
         }
         if !parts.estimator.is_finite() {
             return Err(InvalidModel::NotFinite("a coefficient"));
@@ -154,8 +218,8 @@ impl Model {
                 return Err(InvalidModel::Profile(name.to_owned()));
             }
         }
-        let model = Self(parts);
-        model.check_golden(|row| model.0.estimator.predict(row))?;
+        let model = Self { parts, design };
+        model.check_golden(|row| model.parts.estimator.predict(&model.design, row))?;
         Ok(model)
     }
 
@@ -164,8 +228,8 @@ impl Model {
     /// # Errors
     /// [`InvalidModel::Golden`] at the first that differs by more than 1e-9 of its size.
     pub fn check_golden(&self, mut predict: impl FnMut(&[f64]) -> f64) -> Result<(), InvalidModel> {
-        let features = self.0.schema.features.len();
-        for (index, golden) in self.0.golden.iter().enumerate() {
+        let features = self.parts.schema.features.len();
+        for (index, golden) in self.parts.golden.iter().enumerate() {
             if golden.row.len() != features {
                 return Err(InvalidModel::Shape { features, part: "a golden row", found: golden.row.len() });
             }
@@ -197,7 +261,7 @@ impl Model {
     /// [`PredictError`] where a length is wrong, a value is not finite, or a prediction overflows; the predictions
     /// before the row at fault have been written then.
     pub fn predict_into(&self, rows: &[f64], predictions: &mut [f64]) -> Result<(), PredictError> {
-        let features = self.0.schema.features.len();
+        let features = self.parts.schema.features.len();
         if !rows.len().is_multiple_of(features) {
             return Err(PredictError::Shape { found: rows.len(), features });
         }
@@ -205,7 +269,7 @@ impl Model {
             return Err(PredictError::Room { rows: rows.len() / features, room: predictions.len() });
         }
         for (row, (values, prediction)) in rows.chunks_exact(features).zip(predictions).enumerate() {
-            *prediction = self.0.estimator.predict(values);
+            *prediction = self.parts.estimator.predict(&self.design, values);
             // A value that is not finite makes every sum it enters not finite, so the common case costs one check.
             if !prediction.is_finite() {
                 return Err(self.explain(row, values));
@@ -219,41 +283,54 @@ impl Model {
     /// # Errors
     /// As [`Model::predict_into`].
     pub fn predict(&self, rows: &[f64]) -> Result<Vec<f64>, PredictError> {
-        let mut predictions = vec![0.0; rows.len() / self.0.schema.features.len()];
+        let mut predictions = vec![0.0; rows.len() / self.parts.schema.features.len()];
         self.predict_into(rows, &mut predictions)?;
         Ok(predictions)
     }
 
     fn explain(&self, row: usize, values: &[f64]) -> PredictError {
-        self.0.schema.names().zip(values).find(|(_, value)| !value.is_finite()).map_or(
-            PredictError::Overflow { row },
-            |(feature, &value)| PredictError::NotFinite { row, feature: feature.to_owned(), value },
-        )
+        for (column, &value) in self.parts.schema.features.iter().zip(values) {
+            let feature = || column.name.clone();
+            if !value.is_finite() {
+                return PredictError::NotFinite { row, feature: feature(), value };
+            }
+            let levels = column.levels.len();
+            if column.kind == Kind::Category && !(value.fract() == 0.0 && (0.0..levels as f64).contains(&value)) {
+                return PredictError::NoLevel { row, feature: feature(), value, levels };
+            }
+        }
+        PredictError::Overflow { row }
     }
 
     /// The name that the model is served and stored under.
     #[must_use]
     pub fn name(&self) -> &ModelName {
-        &self.0.name
+        &self.parts.name
     }
 
     /// The columns that it was trained on.
     #[must_use]
     pub fn schema(&self) -> &Schema {
-        &self.0.schema
+        &self.parts.schema
+    }
+
+    /// How its features become the columns that its estimator has weights for.
+    #[must_use]
+    pub fn design(&self) -> &Design {
+        &self.design
     }
 
     /// All parts, to read.
     #[must_use]
     pub fn parts(&self) -> &Parts {
-        &self.0
+        &self.parts
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Column, Kind, Linear};
+    use crate::{Linear, Unseen};
 
     /// y = 2·a - b + 1 with one golden row.
     pub(crate) fn parts() -> Parts {
@@ -271,6 +348,11 @@ pub(crate) mod tests {
         }
     }
 
+    fn linear(parts: &mut Parts) -> &mut Vec<f64> {
+        let Estimator::Linear(linear) = &mut parts.estimator else { unreachable!() };
+        &mut linear.coefficients
+    }
+
     #[track_caller]
     fn refused(spoil: impl FnOnce(&mut Parts), says: &str) {
         let mut parts = parts();
@@ -283,7 +365,14 @@ pub(crate) mod tests {
     fn parts_that_contradict_each_other_are_refused() {
         refused(|p| p.schema.features.clear(), "no features");
         refused(|p| drop(p.profiles.pop()), "the schema has 2 features, but the list of profiles has 1");
-        refused(|p| drop(p.schema.features.pop()), "the schema has 1 features, but the estimator has 2");
+        refused(|p| drop(p.schema.features.pop()), "the schema has 1 features, but the list of profiles has 2");
+        refused(|p| linear(p).push(1.0), "the features make 2 columns, but the estimator has 3 coefficients");
+        refused(|p| p.schema.features[0].levels.push("x".into()), "`a` are not those of a column of its type");
+        refused(|p| p.schema.target.kind = Kind::Category, "a category has no levels");
+        refused(|p| p.schema.features[0].fill = Some(f64::NAN), "a missing value is not finite");
+        let classes =
+            |count: u8| Column::category("y", (0..count).map(|class| class.to_string()).collect(), Unseen::Refuse);
+        refused(|p| p.schema.target = classes(3), "`y` has 3 classes");
         refused(|p| p.schema.target.name = "a".into(), "`a` twice");
         refused(|p| p.schema.target.range.max = f64::INFINITY, "range is not finite");
         refused(|p| p.profiles[1].counts[0] += 1, "profile of `b`");

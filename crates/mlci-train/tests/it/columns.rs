@@ -65,8 +65,7 @@ fn kinds_are_inferred_or_declared() {
 
     let column = |kind, min, max| ColumnOptions { kind: Some(kind), unit: Some("g/L".into()), min, max };
     let table = read(csv, declare("b", column(Kind::Integer, Some(1.0), Some(2.0)))).unwrap();
-    let expected =
-        Column { name: "b".into(), kind: Kind::Integer, unit: Some("g/L".into()), range: Range { min: 1.0, max: 2.0 } };
+    let expected = Column::new("b", Kind::Integer, Some("g/L".into()), Range { min: 1.0, max: 2.0 });
     assert_eq!(table.schema().features[1], expected);
 
     refused("a,y\n1.5,1\n", declare("a", column(Kind::Integer, None, None)), &["`1.5` is not a whole number"]);
