@@ -4,7 +4,7 @@ use mlci_model::{Model, Parts};
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
-use crate::{Fit, Metric, Metrics, Scored, Table, folds};
+use crate::{Fit, Metric, Metrics, Scored, Table, folds, train::expanded};
 
 /// How well models do that are fitted to all folds of the training rows but one, on that one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,8 +61,9 @@ fn fold(
     fitter: &dyn Fit,
     model: &Model,
 ) -> Result<Metrics, Box<dyn std::error::Error>> {
-    let names: Vec<&str> = table.schema().names().collect();
-    let x = table.features.select(Axis(0), fitted);
+    let design = model.design();
+    let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
+    let x = expanded(design, table, fitted);
     let y = table.target.select(Axis(0), fitted);
     let estimator = fitter.fit(x.view(), y.view(), &names)?;
     // Only the estimator counts for predicting; the rest comes from the model fitted to all.

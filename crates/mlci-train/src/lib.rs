@@ -75,5 +75,5 @@ pub use crate::{
     report::{ColumnReport, DataReport, Distinct, DropReason, Role},
     split::{Split, folds, split},
     table::{MissingColumns, Table},
-    train::{TrainError, TrainOptions, Trained, train},
+    train::{TrainError, TrainOptions, Trained, adopt, train},
 };

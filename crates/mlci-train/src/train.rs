@@ -1,6 +1,6 @@
 use mlci_core::{Digest, ModelName};
-use mlci_model::{Column, Golden, InvalidModel, Model, Parts, PredictError, Profile, Schema};
-use ndarray::{ArrayView1, Axis};
+use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Model, Parts, PredictError, Profile, Range, Schema};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::{
     Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Metrics, ScoreError, Scored, Split, Table,
@@ -131,82 +131,148 @@ pub fn train(
     data: Digest,
     config: Digest,
 ) -> Result<Trained, TrainError> {
-    let fraction = options.test_fraction;
-    if !(fraction > 0.0 && fraction < 1.0) {
-        return Err(TrainError::TestFraction { fraction });
-    }
-    let split = split::split(table, options.seed, fraction);
-    // With fewer rows than the default has folds, each row is a fold; more than that nobody means.
-    let most = split.train.len().max(TrainOptions::default().folds.unwrap_or_default() as usize);
-    if let Some(folds) = options.folds.filter(|folds| !(2..=most).contains(&(*folds as usize))) {
-        return Err(TrainError::Folds { folds, rows: split.train.len() });
-    }
+    let rows = Rows::of(table, options)?;
     refuse_constant(table.target(), table)?;
-    let x = table.features.select(Axis(0), &split.train);
-    let y = table.target.select(Axis(0), &split.train);
-    let names: Vec<&str> = table.schema().names().collect();
+    let design = Design::from(table.schema());
+    let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
     let fitter = options.algorithm.fitter();
-    let estimator = fitter.fit(x.view(), y.view(), &names).map_err(|source| TrainError::Fit {
+    let x = expanded(&design, table, &rows.split.train);
+    let estimator = fitter.fit(x.view(), rows.y.view(), &names).map_err(|source| TrainError::Fit {
         algorithm: options.algorithm,
-        rows: split.train.len(),
+        rows: rows.split.train.len(),
         all: table.rows(),
         source,
     })?;
-    refuse_constant(y.view(), table)?;
-    if split.test.is_empty() {
-        return Err(TrainError::NoTestRows { rows: table.rows(), fraction });
-    }
-
-    // Profiles exist for one value or more, all finite, and there are more rows than features.
-    let no_rows = || TrainError::Score(ScoreError::NoRows);
-    let profile = |name: &str, values: &[f64]| {
-        let profile = Profile::of(values).ok_or_else(no_rows)?;
-        if profile.standard_deviation.is_finite() {
-            Ok(profile)
-        } else {
-            Err(TrainError::TooLarge { column: name.to_owned() })
-        }
-    };
-    let mut profiles = Vec::with_capacity(names.len());
-    let mut features = Vec::with_capacity(names.len());
-    for (values, column) in x.columns().into_iter().zip(&table.schema().features) {
-        let values = values.to_vec();
-        profiles.push(profile(&column.name, &values)?);
-        features.push(observed(column, &values).ok_or_else(no_rows)?);
-    }
-    let truth = y.to_vec();
-    let target = observed(&table.schema().target, &truth).ok_or_else(no_rows)?;
-    let mut parts = Parts {
-        name: name.clone(),
-        schema: Schema { features, target },
-        estimator,
-        profiles,
-        prediction_profile: profile(&table.schema().target.name, &truth)?,
-        data,
-        config,
-        golden: Vec::new(),
-    };
-    // Its predictions, which its own profile and golden rows are made of, are those of the model without them.
-    let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
-    let rows: Vec<f64> = x.iter().copied().collect();
-    let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
-    let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
-    parts.prediction_profile = profile("the prediction", &prediction)?;
-    for row in sample(table, &split.test, options.seed, options.golden) {
-        let row = table.features.row(row).to_vec();
-        let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
-        parts.golden.push(Golden { row, prediction });
-    }
-    let model = Model::new(parts).map_err(TrainError::Model)?;
-    let test = evaluate(&model, table, &split.test, options.seed).map_err(TrainError::Evaluate)?;
-    let cross_validation = options
-        .folds
-        .map(|folds| cross_validation::run(table, &split.train, folds as usize, options.seed, fitter.as_ref(), &model));
-    Ok(Trained { model, split, training, test, cross_validation })
+    refuse_constant(rows.y.view(), table)?;
+    let mut trained = rows.finish(estimator, options, name, data, config)?;
+    trained.cross_validation = options.folds.map(|folds| {
+        let (model, train) = (&trained.model, &trained.split.train);
+        cross_validation::run(table, train, folds as usize, options.seed, fitter.as_ref(), model)
+    });
+    Ok(trained)
 }
 
+/// Makes a model of an estimator that was fitted elsewhere, to the rows of [`split`](crate::split()) that are trained
+/// on, and evaluates it on the rest. Its columns, profiles and golden rows are those of the table.
+///
+/// Of the options, the algorithm and the folds are of no account.
+///
+/// # Errors
+/// [`TrainError`] where the options make no sense, there are no rows on one side, or the estimator cannot predict them.
+pub fn adopt(
+    table: &Table,
+    estimator: Estimator,
+    options: &TrainOptions,
+    name: &ModelName,
+    data: Digest,
+    config: Digest,
+) -> Result<Trained, TrainError> {
+    let options = TrainOptions { folds: None, ..options.clone() };
+    Rows::of(table, &options)?.finish(estimator, &options, name, data, config)
+}
+
+/// The rows of a table, split.
+struct Rows<'t> {
+    table: &'t Table,
+    split: Split,
+    /// The features and the target of the rows to train on.
+    x: Array2<f64>,
+    y: Array1<f64>,
+}
+
+impl<'t> Rows<'t> {
+    fn of(table: &'t Table, options: &TrainOptions) -> Result<Self, TrainError> {
+        let fraction = options.test_fraction;
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(TrainError::TestFraction { fraction });
+        }
+        let split = split::split(table, options.seed, fraction);
+        // With fewer rows than the default has folds, each row is a fold; more than that nobody means.
+        let most = split.train.len().max(TrainOptions::default().folds.unwrap_or_default() as usize);
+        if let Some(folds) = options.folds.filter(|folds| !(2..=most).contains(&(*folds as usize))) {
+            return Err(TrainError::Folds { folds, rows: split.train.len() });
+        }
+        let x = table.features.select(Axis(0), &split.train);
+        let y = table.target.select(Axis(0), &split.train);
+        Ok(Self { table, split, x, y })
+    }
+
+    /// The model of an estimator, and how well it does.
+    fn finish(
+        self,
+        estimator: Estimator,
+        options: &TrainOptions,
+        name: &ModelName,
+        data: Digest,
+        config: Digest,
+    ) -> Result<Trained, TrainError> {
+        let Self { table, split, x, y } = self;
+        if split.test.is_empty() {
+            return Err(TrainError::NoTestRows { rows: table.rows(), fraction: options.test_fraction });
+        }
+        // Profiles exist for one value or more, all finite, and there are more rows than features.
+        let no_rows = || TrainError::Score(ScoreError::NoRows);
+        let profile = |name: &str, values: &[f64]| {
+            let profile = Profile::of(values).ok_or_else(no_rows)?;
+            if profile.standard_deviation.is_finite() {
+                Ok(profile)
+            } else {
+                Err(TrainError::TooLarge { column: name.to_owned() })
+            }
+        };
+        let mut profiles = Vec::with_capacity(x.ncols());
+        let mut features = Vec::with_capacity(x.ncols());
+        for (values, column) in x.columns().into_iter().zip(&table.schema().features) {
+            let values = values.to_vec();
+            profiles.push(profile(&column.name, &values)?);
+            features.push(observed(column, &values).ok_or_else(no_rows)?);
+        }
+        let truth = y.to_vec();
+        let target = observed(&table.schema().target, &truth).ok_or_else(no_rows)?;
+        let mut parts = Parts {
+            name: name.clone(),
+            schema: Schema { features, target },
+            estimator,
+            profiles,
+            prediction_profile: profile(&table.schema().target.name, &truth)?,
+            data,
+            config,
+            golden: Vec::new(),
+        };
+        // Its predictions, which its own profile and golden rows are made of, are those of the model without them.
+        let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
+        let rows: Vec<f64> = x.iter().copied().collect();
+        let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
+        let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
+        parts.prediction_profile = profile("the prediction", &prediction)?;
+        for row in sample(table, &split.test, options.seed, options.golden) {
+            let row = table.features.row(row).to_vec();
+            let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
+            parts.golden.push(Golden { row, prediction });
+        }
+        let model = Model::new(parts).map_err(TrainError::Model)?;
+        let test = evaluate(&model, table, &split.test, options.seed).map_err(TrainError::Evaluate)?;
+        Ok(Trained { model, split, training, test, cross_validation: None })
+    }
+}
+
+/// The columns of the design of some rows.
+pub(crate) fn expanded(design: &Design, table: &Table, rows: &[usize]) -> Array2<f64> {
+    let selected = table.features.select(Axis(0), rows);
+    if design.is_plain() {
+        return selected;
+    }
+    let mut columns = Vec::with_capacity(rows.len() * design.width());
+    for row in selected.rows() {
+        design.expand(&row.to_vec(), &mut columns);
+    }
+    // The shape is that of the values: one a row and column.
+    Array2::from_shape_vec((rows.len(), design.width()), columns).unwrap_or_default()
+}
+
+/// The column as it was in these rows; the levels of a category are those of all rows.
 fn observed(column: &Column, values: &[f64]) -> Option<Column> {
-    Column::observed(&column.name, column.kind, column.unit.clone(), values)
+    Some(Column { range: Range::of(values)?, ..column.clone() })
 }
 
 fn refuse_constant(target: ArrayView1<'_, f64>, table: &Table) -> Result<(), TrainError> {

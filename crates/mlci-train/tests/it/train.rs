@@ -1,6 +1,6 @@
 use mlci_train::{
     Digest, EvaluateError, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError, TrainOptions,
-    Trained, evaluate, read_csv, read_csv_file, train,
+    Trained, adopt, evaluate, read_csv, read_csv_file, train,
 };
 
 use crate::{Drops, plane, read};
@@ -46,6 +46,18 @@ fn a_plane_is_found_and_described() {
     let line = |row: &usize| *row as u64 + 2;
     assert_eq!(trained.test.lines, trained.split.test.iter().map(line).collect::<Vec<_>>());
     assert_eq!(trained.cross_validation.unwrap().folds.len(), 5);
+}
+
+/// An estimator from elsewhere is described and tested like one that was fitted here.
+#[test]
+fn an_estimator_can_be_adopted() {
+    let table = read(&plane(400), |_| {}).unwrap();
+    let options = TrainOptions { folds: None, ..TrainOptions::default() };
+    let fitted = try_train(&table, &options).unwrap();
+    let estimator = fitted.model.parts().estimator.clone();
+    let adopted = adopt(&table, estimator, &options, &name(), Digest::of(b"data"), Digest::of(b"config")).unwrap();
+    assert_eq!(adopted.model, fitted.model);
+    assert_eq!(adopted.test, fitted.test);
 }
 
 /// Case A1, to the end: the same bytes of a model from a file, in one piece and in drops, with and without the mark.
