@@ -3,7 +3,7 @@ use mlci_core::Verdict;
 use crate::{
     Comparison, Evaluation, GateCheck, GateOptions, Interval, Metric,
     bootstrap::{percentiles, resample},
-    metrics::Weighed,
+    metrics::{Weighed, errors},
     number::short,
 };
 
@@ -29,8 +29,9 @@ fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation
     if !(options.margin >= 0.0 && options.margin.is_finite()) {
         return Err(format!("the margin {} is not a share of at least 0", options.margin));
     }
-    let weighed = |evaluation| Weighed::new(Evaluation::scored(evaluation)).map_err(|error| error.to_string());
-    let (new, old) = (weighed(challenger)?, weighed(champion)?);
+    let (new, old) = (errors(challenger.scored()), errors(champion.scored()));
+    let (new, old) = (Weighed::new(challenger.scored(), &new), Weighed::new(champion.scored(), &old));
+    let (new, old) = (new.map_err(|error| error.to_string())?, old.map_err(|error| error.to_string())?);
     let rows = challenger.truth.len();
     let value = |evaluation: &Evaluation| {
         evaluation.metrics.get(metric).ok_or_else(|| format!("{metric} is undefined on these rows"))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Interval, Metric, Metrics, MissingColumns, ScoreError, Scored, Table,
     bootstrap::{percentiles, resample},
-    metrics::Weighed,
+    metrics::{Weighed, errors},
 };
 
 /// How a model does on some rows of a table.
@@ -14,8 +14,8 @@ use crate::{
 pub struct Evaluation {
     /// The metrics over all rows.
     pub metrics: Metrics,
-    /// For each metric its 95 % percentile interval over 1,000 bootstrap resamples of the rows. A metric that is
-    /// undefined in a resample has none.
+    /// For each metric its 95 % percentile interval over 1,000 bootstrap resamples of the rows, or, of more than
+    /// 10,000 rows, of 1,000 random groups of them. A metric that is undefined in a resample has none.
     pub intervals: BTreeMap<Metric, Interval>,
     /// What a model that knows no feature would always say: the mean prediction in training, which for least squares
     /// is the mean of the target in training.
@@ -92,7 +92,8 @@ const CONFIDENCE: f64 = 0.95;
 /// Evaluates any model on rows of a table: the one just trained, or the champion on the same rows. `seed` decides the
 /// resamples of the intervals.
 ///
-/// Bootstrap percentile intervals: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, §13.3.
+/// Bootstrap percentile intervals: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, §13.3. Groups: Wolter,
+/// *Introduction to Variance Estimation*, 2nd ed., 2007, ch. 2.
 ///
 /// # Errors
 /// [`EvaluateError`] where the model wants other columns, or a row cannot be predicted.
@@ -123,7 +124,7 @@ pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Resu
     let scored = Scored { truth: &truth, prediction: &prediction };
     let at = |source| EvaluateError::Score { model: name(), source };
     let metrics = Metrics::of(scored).map_err(at)?;
-    let intervals = intervals(&Weighed::new(scored).map_err(at)?, rows.len(), seed);
+    let intervals = intervals(&Weighed::new(scored, &errors(scored)).map_err(at)?, rows.len(), seed);
     Ok(Evaluation { metrics, intervals, baseline: model.parts().prediction_profile.mean, truth, prediction, lines })
 }
 

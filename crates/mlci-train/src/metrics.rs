@@ -4,6 +4,11 @@ use linfa::prelude::SingleTargetRegression as _;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
+use self::groups::Groups;
+use crate::bootstrap::Units;
+
+mod groups;
+
 /// What was true and what was predicted, row by row. The fields are named so that they cannot be swapped.
 #[derive(Debug, Clone, Copy)]
 pub struct Scored<'a> {
@@ -80,8 +85,8 @@ pub struct Metrics {
 impl Metrics {
     /// Compares predictions with the truth.
     ///
-    /// RMSE, MAE and the median are linfa's. R² is not: linfa adds 1e-10 to the denominator, which is not the
-    /// definition and hides a constant truth.
+    /// RMSE and MAE are linfa's. The median is not, since linfa sorts for it; nor is R²: linfa adds 1e-10 to the
+    /// denominator, which is not the definition and hides a constant truth.
     ///
     /// # Errors
     /// [`ScoreError`] where there is nothing to compare, or a number is not finite.
@@ -91,13 +96,13 @@ impl Metrics {
         let prediction = ArrayView1::from(scored.prediction);
         // linfa refuses no rows only, which `check` has done.
         let no_rows = |_| ScoreError::NoRows;
-        let weighed = Weighed::new(scored)?;
+        let errors = errors(scored);
         Ok(Self {
             rows: scored.truth.len(),
             rmse: prediction.mean_squared_error(&truth).map_err(no_rows)?.sqrt(),
             mae: prediction.mean_absolute_error(&truth).map_err(no_rows)?,
-            median_ae: prediction.median_absolute_error(&truth).map_err(no_rows)?,
-            r2: weighed.r2(&vec![1; scored.truth.len()]),
+            r2: r2(scored.truth, &errors, &vec![1; errors.len()]),
+            median_ae: median(errors).ok_or(ScoreError::NoRows)?,
         })
     }
 
@@ -157,70 +162,103 @@ impl fmt::Display for Metric {
     }
 }
 
-/// Rows prepared for the bootstrap: the metrics of a resample in `O(n)`, given how often it holds each row.
+/// Rows prepared for the bootstrap: the metrics of a resample, given how often it holds each of [`Units`].
 pub(crate) struct Weighed<'a> {
     truth: &'a [f64],
     /// Absolute errors, row by row.
-    errors: Vec<f64>,
+    errors: &'a [f64],
+    by: By<'a>,
+}
+
+enum By<'a> {
     /// Row numbers in ascending order of their error.
-    order: Vec<usize>,
+    Rows(Vec<usize>),
+    Groups(Groups<'a>),
+}
+
+/// Absolute errors, row by row; what [`Weighed`] borrows.
+pub(crate) fn errors(scored: Scored<'_>) -> Vec<f64> {
+    scored.truth.iter().zip(scored.prediction).map(|(truth, prediction)| (truth - prediction).abs()).collect()
 }
 
 impl<'a> Weighed<'a> {
-    pub(crate) fn new(scored: Scored<'a>) -> Result<Self, ScoreError> {
+    /// `errors` are those of [`errors`].
+    pub(crate) fn new(scored: Scored<'a>, errors: &'a [f64]) -> Result<Self, ScoreError> {
         scored.check()?;
-        let errors: Vec<f64> =
-            scored.truth.iter().zip(scored.prediction).map(|(truth, prediction)| (truth - prediction).abs()).collect();
-        let mut order: Vec<usize> = (0..errors.len()).collect();
-        order.sort_by(|a, b| errors[*a].total_cmp(&errors[*b]));
-        Ok(Self { truth: scored.truth, errors, order })
+        let truth = scored.truth;
+        let by = match Units::of(errors.len()) {
+            Units::Rows(rows) => {
+                let mut order: Vec<usize> = (0..rows).collect();
+                order.sort_by(|a, b| errors[*a].total_cmp(&errors[*b]));
+                By::Rows(order)
+            }
+            units @ Units::Groups { count, .. } => By::Groups(Groups::new(truth, errors, units.of_rows(), count)),
+        };
+        Ok(Self { truth, errors, by })
     }
 
-    /// The metric of the rows, each taken `counts[row]` times. `counts` has one entry a row.
+    /// The metric of the units, each taken `counts[unit]` times. `counts` has one entry a unit.
     pub(crate) fn metric(&self, metric: Metric, counts: &[u32]) -> Option<f64> {
-        let size = size(counts);
-        match metric {
-            Metric::Rmse => Some((self.sum_of_squares(counts) / size).sqrt()),
-            Metric::Mae => Some(weigh(&self.errors, counts, |error| error) / size),
-            Metric::MedianAe => self.median(counts),
-            Metric::R2 => self.r2(counts),
+        match (&self.by, metric) {
+            (By::Rows(_), Metric::Rmse) => Some((sum_of_squares(self.errors, counts) / size(counts)).sqrt()),
+            (By::Rows(_), Metric::Mae) => Some(weigh(self.errors, counts, |error| error) / size(counts)),
+            (By::Rows(order), Metric::MedianAe) => {
+                let ordered = order.iter().map(|row| (self.errors[*row], u64::from(counts[*row])));
+                weighted_median(counts.iter().map(|count| u64::from(*count)).sum(), 0, ordered)
+            }
+            (By::Rows(_), Metric::R2) => r2(self.truth, self.errors, counts),
+            (By::Groups(groups), Metric::Rmse) => Some(groups.rmse(counts)),
+            (By::Groups(groups), Metric::Mae) => Some(groups.mae(counts)),
+            (By::Groups(groups), Metric::MedianAe) => groups.median(counts),
+            (By::Groups(groups), Metric::R2) => Some(groups.r2(counts)),
         }
         .filter(|value| value.is_finite())
     }
+}
 
-    fn sum_of_squares(&self, counts: &[u32]) -> f64 {
-        weigh(&self.errors, counts, |error| error * error)
+fn sum_of_squares(errors: &[f64], counts: &[u32]) -> f64 {
+    weigh(errors, counts, |error| error * error)
+}
+
+fn r2(truth: &[f64], errors: &[f64], counts: &[u32]) -> Option<f64> {
+    let mut taken = truth.iter().zip(counts).filter(|(_, count)| **count > 0).map(|(truth, _)| *truth);
+    let first = taken.next()?;
+    // Compared rather than summed: the mean of equal numbers can differ from them by rounding.
+    if taken.all(|truth| truth == first) {
+        return None;
     }
+    let mean = weigh(truth, counts, |truth| truth) / size(counts);
+    let total = weigh(truth, counts, |truth| (truth - mean) * (truth - mean));
+    Some(1.0 - sum_of_squares(errors, counts) / total).filter(|r2| r2.is_finite())
+}
 
-    fn r2(&self, counts: &[u32]) -> Option<f64> {
-        let mut taken = self.truth.iter().zip(counts).filter(|(_, count)| **count > 0).map(|(truth, _)| *truth);
-        let first = taken.next()?;
-        // Compared rather than summed: the mean of equal numbers can differ from them by rounding.
-        if taken.all(|truth| truth == first) {
-            return None;
+/// The median, of an even number the mean of the middle two.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    let (low, high) = (values.len().checked_sub(1)? / 2, values.len() / 2);
+    let (below, upper, _) = values.select_nth_unstable_by(high, f64::total_cmp);
+    let lower = if low == high { None } else { below.iter().copied().reduce(f64::max) };
+    Some(lower.map_or(*upper, |lower| f64::midpoint(lower, *upper)))
+}
+
+/// The median of values in ascending order, each with how often it is there, where `below` come before them and all
+/// together are `size`. None where it is not among these.
+fn weighted_median(size: u64, mut below: u64, ordered: impl Iterator<Item = (f64, u64)>) -> Option<f64> {
+    // Ranks, from 0, of the middle one or two.
+    let (low, high) = (size.checked_sub(1)? / 2, size / 2);
+    if below > low {
+        return None;
+    }
+    let mut lower = None;
+    for (value, times) in ordered {
+        below += times;
+        if lower.is_none() && below > low {
+            lower = Some(value);
         }
-        let mean = weigh(self.truth, counts, |truth| truth) / size(counts);
-        let total = weigh(self.truth, counts, |truth| (truth - mean) * (truth - mean));
-        Some(1.0 - self.sum_of_squares(counts) / total).filter(|r2| r2.is_finite())
-    }
-
-    fn median(&self, counts: &[u32]) -> Option<f64> {
-        let size: u64 = counts.iter().map(|count| u64::from(*count)).sum();
-        // Ranks, from 0, of the middle one or two.
-        let (low, high) = (size.checked_sub(1)? / 2, size / 2);
-        let mut below = 0;
-        let mut lower = None;
-        for &row in &self.order {
-            below += u64::from(counts[row]);
-            if lower.is_none() && below > low {
-                lower = Some(self.errors[row]);
-            }
-            if below > high {
-                return lower.map(|lower| f64::midpoint(lower, self.errors[row]));
-            }
+        if below > high {
+            return lower.map(|lower| f64::midpoint(lower, value));
         }
-        None
     }
+    None
 }
 
 fn size(counts: &[u32]) -> f64 {

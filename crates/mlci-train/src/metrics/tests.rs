@@ -55,7 +55,77 @@ fn what_cannot_be_scored() {
     refused(&[1e200], &[1.], "no finite squared error");
 }
 
+/// Rows whose truth and error have nothing to do with each other.
+fn many(rows: u32) -> (Vec<f64>, Vec<f64>) {
+    let row = |row: u32| {
+        let truth = (f64::from(row) * 0.37).sin() * 5.0 + 1e3;
+        (truth, truth + (f64::from(row) * 0.73).cos() * f64::from(row % 7))
+    };
+    (0..rows).map(row).unzip()
+}
+
+/// A group taken n times is each of its rows taken n times; also where the median is far from that of all rows.
+#[test]
+fn groups_are_their_rows() {
+    let (truth, prediction) = many(10_050);
+    let scored = Scored { truth: &truth, prediction: &prediction };
+    let errors = errors(scored);
+    let weighed = Weighed::new(scored, &errors).unwrap();
+    let groups = Units::of(truth.len()).of_rows();
+    let worst = |group: u16| {
+        let largest = errors.iter().zip(&groups).filter(|(_, of)| **of == group).map(|(error, _)| *error);
+        largest.fold(0.0_f64, f64::max)
+    };
+    let some: Vec<u32> = (0..1000).map(|group| group * group % 4).collect();
+    let small: Vec<u32> = (0..1000).map(|group| u32::from(worst(group) < 4.5)).collect();
+    assert!(small.iter().any(|count| *count > 0));
+    for counts in [some, small] {
+        let times: Vec<u32> = groups.iter().map(|group| counts[usize::from(*group)]).collect();
+        let repeat = |values: &[f64]| -> Vec<f64> {
+            let rows = values.iter().zip(&times);
+            rows.flat_map(|(value, times)| std::iter::repeat_n(*value, *times as usize)).collect()
+        };
+        let (truth, prediction) = (repeat(&truth), repeat(&prediction));
+        let expected = Metrics::of(Scored { truth: &truth, prediction: &prediction }).unwrap();
+        for metric in Metric::ALL {
+            let (found, expected) = (weighed.metric(metric, &counts).unwrap(), expected.get(metric).unwrap());
+            assert!((found - expected).abs() < 1e-9 * expected.abs(), "{metric}: {found}, not {expected}");
+        }
+    }
+}
+
+/// Just above and just below the number of rows from which groups are drawn the intervals are as wide.
+#[test]
+fn groups_give_the_intervals_of_rows() {
+    let width = |rows| {
+        let (truth, prediction) = many(rows);
+        let scored = Scored { truth: &truth, prediction: &prediction };
+        let errors = errors(scored);
+        let weighed = Weighed::new(scored, &errors).unwrap();
+        Metric::ALL.map(|metric| {
+            let mut sample = Vec::new();
+            crate::bootstrap::resample(truth.len(), 1000, 1, |counts| {
+                sample.push(weighed.metric(metric, counts).unwrap());
+            });
+            let interval = crate::bootstrap::percentiles(sample, 0.95).unwrap();
+            interval.high - interval.low
+        })
+    };
+    // Each width has a standard error of some 4 %, that of groups 2 % more.
+    for (rows, groups) in width(10_000).into_iter().zip(width(10_010)) {
+        assert!((groups / rows - 1.0).abs() < 0.2, "{groups} beside {rows}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_median_is_linfas(rows in proptest::collection::vec((-9.0..9.0, -9.0..9.0), 1..30)) {
+        let (truth, prediction): (Vec<f64>, Vec<f64>) = rows.into_iter().unzip();
+        let ours = Metrics::of(Scored { truth: &truth, prediction: &prediction }).unwrap().median_ae;
+        let theirs = Array1::from(prediction).median_absolute_error(&Array1::from(truth)).unwrap();
+        prop_assert!((ours - theirs).abs() <= 1e-12, "{ours} {theirs}");
+    }
+
     /// Counting a row n times is the same as having it n times.
     #[test]
     fn weights_are_repetitions(rows in proptest::collection::vec((-9.0..9.0, -9.0..9.0, 0..4_u32), 1..30)) {
@@ -66,7 +136,9 @@ proptest! {
         prop_assume!(!truth.is_empty());
         let metrics = Metrics::of(Scored { truth: &truth, prediction: &prediction }).unwrap();
         let all: (Vec<f64>, Vec<f64>) = rows.iter().map(|row| (row.0, row.1)).unzip();
-        let weighed = Weighed::new(Scored { truth: &all.0, prediction: &all.1 }).unwrap();
+        let scored = Scored { truth: &all.0, prediction: &all.1 };
+        let errors = errors(scored);
+        let weighed = Weighed::new(scored, &errors).unwrap();
         let counts: Vec<u32> = rows.iter().map(|row| row.2).collect();
         for metric in Metric::ALL {
             match (weighed.metric(metric, &counts), metrics.get(metric)) {
