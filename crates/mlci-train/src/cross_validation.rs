@@ -1,17 +1,20 @@
 use std::collections::BTreeMap;
 
-use mlci_model::{Model, Parts};
-use ndarray::Axis;
+use mlci_model::{Estimator, Model, Parts};
 use serde::{Deserialize, Serialize};
 
-use crate::{Fit, Metric, Metrics, Scored, Table, folds, train::expanded};
+use crate::{
+    FitError, Metric, Metrics, Scored, Table,
+    evaluate::{Unpredicted, predict},
+};
 
 /// How well models do that are fitted to all folds of the training rows but one, on that one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CrossValidation {
-    /// The metrics of each fold that could be evaluated.
+    /// The metrics of each fold that could be evaluated; of more rows than [`Gathered`](crate::Gathered) keeps, on a
+    /// sample of the fold.
     pub folds: Vec<Metrics>,
-    /// Why others could not, such as for a column that is constant without their rows.
+    /// Why others could not, such as for a column that is constant without their rows, or for want of rows.
     pub skipped: Vec<String>,
     /// Mean and spread of each metric over the folds; a metric that is undefined in one has none.
     pub spread: BTreeMap<Metric, Spread>,
@@ -26,23 +29,31 @@ pub struct Spread {
     pub standard_deviation: f64,
 }
 
+/// `held_out` has the rows of the table that are predicted, each with its fold; `fit` fits to all rows but those of a
+/// fold.
 pub(crate) fn run(
     table: &Table,
-    rows: &[usize],
-    k: usize,
-    seed: u64,
-    fitter: &dyn Fit,
+    held_out: &[(usize, u64)],
+    folds: u64,
     model: &Model,
+    fit: impl Fn(u64) -> Result<Estimator, FitError>,
 ) -> CrossValidation {
-    let parts = folds(table, rows, seed, k);
     let mut result = CrossValidation { folds: Vec::new(), skipped: Vec::new(), spread: BTreeMap::new() };
-    for (index, held_out) in parts.iter().enumerate() {
-        let others = parts.iter().enumerate().filter(|(other, _)| *other != index);
-        let mut fitted: Vec<usize> = others.flat_map(|(_, rows)| rows).copied().collect();
-        fitted.sort_unstable();
-        match fold(table, &fitted, held_out, fitter, model) {
+    let mut parts = vec![Vec::new(); usize::try_from(folds).unwrap_or_default()];
+    for (row, fold) in held_out {
+        if let Some(part) = usize::try_from(*fold).ok().and_then(|fold| parts.get_mut(fold)) {
+            part.push(*row);
+        }
+    }
+    for (number, rows) in (0..folds).zip(&parts) {
+        let tried = if rows.is_empty() {
+            Err("no row is in it".into())
+        } else {
+            fit(number).map_err(Into::into).and_then(|estimator| score(table, rows, estimator, model))
+        };
+        match tried {
             Ok(metrics) => result.folds.push(metrics),
-            Err(error) => result.skipped.push(format!("fold {}: {error}", index + 1)),
+            Err(error) => result.skipped.push(format!("fold {}: {error}", number + 1)),
         }
     }
     for metric in Metric::ALL {
@@ -54,23 +65,19 @@ pub(crate) fn run(
     result
 }
 
-fn fold(
+fn score(
     table: &Table,
-    fitted: &[usize],
-    held_out: &[usize],
-    fitter: &dyn Fit,
+    rows: &[usize],
+    estimator: Estimator,
     model: &Model,
 ) -> Result<Metrics, Box<dyn std::error::Error>> {
-    let design = model.design();
-    let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
-    let x = expanded(design, table, fitted);
-    let y = table.target.select(Axis(0), fitted);
-    let estimator = fitter.fit(x.view(), y.view(), &names)?;
     // Only the estimator counts for predicting; the rest comes from the model fitted to all.
     let model = Model::new(Parts { estimator, golden: Vec::new(), ..model.parts().clone() })?;
-    let rows: Vec<f64> = table.features.select(Axis(0), held_out).iter().copied().collect();
-    let truth = table.target.select(Axis(0), held_out).to_vec();
-    let prediction = model.predict(&rows)?;
+    let truth: Vec<f64> = rows.iter().map(|row| table.target[*row]).collect();
+    let prediction = predict(&model, table, rows).map_err(|error| match error {
+        Unpredicted::Columns(source) => Box::<dyn std::error::Error>::from(source),
+        Unpredicted::Row(_, source) => source.into(),
+    })?;
     Ok(Metrics::of(Scored { truth: &truth, prediction: &prediction })?)
 }
 

@@ -111,21 +111,44 @@ pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Resu
         truth.push(value);
         lines.push(line);
     }
-    let values =
-        table.values_for(model.schema(), rows).map_err(|source| EvaluateError::Columns { model: name(), source })?;
-    let prediction = model.predict(&values).map_err(|source| {
-        let row = match source {
-            PredictError::NotFinite { row, .. } | PredictError::Overflow { row } => Some(row),
-            _ => None,
-        };
-        let line = row.and_then(|row| lines.get(row).copied()).unwrap_or_default();
-        EvaluateError::Predict { model: name(), line, source }
+    let prediction = predict(model, table, rows).map_err(|error| match error {
+        Unpredicted::Columns(source) => EvaluateError::Columns { model: name(), source },
+        Unpredicted::Row(row, source) => {
+            let line = row.and_then(|row| lines.get(row).copied()).unwrap_or_default();
+            EvaluateError::Predict { model: name(), line, source }
+        }
     })?;
     let scored = Scored { truth: &truth, prediction: &prediction };
     let at = |source| EvaluateError::Score { model: name(), source };
     let metrics = Metrics::of(scored).map_err(at)?;
     let intervals = intervals(&Weighed::new(scored, &errors(scored)).map_err(at)?, rows.len(), seed);
     Ok(Evaluation { metrics, intervals, baseline: model.parts().prediction_profile.mean, truth, prediction, lines })
+}
+
+/// Why some rows cannot be predicted; a row is given by its place among them.
+pub(crate) enum Unpredicted {
+    Columns(MissingColumns),
+    Row(Option<usize>, PredictError),
+}
+
+/// Predicts rows of a table, some at a time, so that they need not be copied all at once.
+pub(crate) fn predict(model: &Model, table: &Table, rows: &[usize]) -> Result<Vec<f64>, Unpredicted> {
+    const PIECE: usize = 4096;
+    let mut prediction = Vec::with_capacity(rows.len());
+    let mut pieces = rows.chunks(PIECE);
+    // One piece of no rows tells of columns that are not there.
+    let first = pieces.next().unwrap_or_default();
+    for (number, piece) in std::iter::once(first).chain(pieces).enumerate() {
+        let values = table.values_for(model.schema(), piece).map_err(Unpredicted::Columns)?;
+        prediction.extend(model.predict(&values).map_err(|source| {
+            let row = match source {
+                PredictError::NotFinite { row, .. } | PredictError::Overflow { row } => Some(number * PIECE + row),
+                _ => None,
+            };
+            Unpredicted::Row(row, source)
+        })?);
+    }
+    Ok(prediction)
 }
 
 fn intervals(weighed: &Weighed<'_>, rows: usize, seed: u64) -> BTreeMap<Metric, Interval> {

@@ -48,6 +48,7 @@ mod ols;
 mod read;
 mod report;
 mod split;
+mod stream;
 mod table;
 mod train;
 
@@ -69,11 +70,12 @@ pub use crate::{
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{
-        ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, read_csv,
-        read_csv_file, read_header,
+        ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, gather,
+        gather_file, read_csv, read_csv_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, Role},
     split::{Split, folds, split},
+    stream::{Gathered, PenaltyChoice, PenaltyScore, RowCounts},
     table::{MissingColumns, Table},
     train::{TrainError, TrainOptions, Trained, adopt, train},
 };

@@ -9,8 +9,9 @@ mod assemble;
 mod cell;
 mod chunks;
 mod error;
+mod gather;
 mod options;
-mod parallel;
+pub(crate) mod parallel;
 mod plan;
 mod problem;
 mod records;
@@ -27,6 +28,7 @@ use self::{
 };
 pub use self::{
     error::{Key, ReadError, ReadFileError},
+    gather::{gather, gather_file},
     options::{ColumnOptions, MissingPolicy, ReadOptions},
     problem::{Place, Problem, TextColumn},
 };
@@ -95,13 +97,17 @@ fn begin<R: Read>(text: Text<R>, delimiter: u8) -> Result<(Chunks<Text<R>>, Byte
 fn read<R: Read>(text: Text<R>, options: &ReadOptions) -> Result<(Table, Text<R>), ReadError> {
     let (mut chunks, header) = begin(text, options.delimiter)?;
     let plan = Plan::new(&header, options)?;
-    // A chunk is large enough to be worth a hand-over, and small enough to stay in a cache.
-    const CELLS: usize = 1 << 16;
-    chunks.of(CELLS.div_ceil(plan.names.len().max(1)));
+    chunks.of(chunk_records(&plan));
     let of_chunk = |chunk: Chunk| rows_of(&chunk, &plan, options);
     let mut rows = Rows::new(&plan, options.missing);
     parallel::in_order(|| chunks.next().map_err(ReadError::Io), of_chunk, |next| rows.append(next))?;
     Ok((rows.finish()?, chunks.into_inner()))
+}
+
+/// How many records a chunk has: large enough to be worth a hand-over, and small enough to stay in a cache.
+fn chunk_records(plan: &Plan) -> usize {
+    const CELLS: usize = 1 << 16;
+    CELLS.div_ceil(plan.names.len().max(1))
 }
 
 fn rows_of<'p>(chunk: &Chunk, plan: &'p Plan, options: &ReadOptions) -> Result<Rows<'p>, ReadError> {

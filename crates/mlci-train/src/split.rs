@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -22,52 +20,77 @@ pub struct Split {
 /// matter which columns are features.
 #[must_use]
 pub fn split(table: &Table, seed: u64, test_fraction: f64) -> Split {
-    // 53 bits of the hash: as many as an f64 holds.
-    let is_test = |hash: u64| ((hash >> 11) as f64) < test_fraction * (1_u64 << 53) as f64;
-    let (test, train) = (0..table.rows()).partition(|row| is_test(key(table, *row, seed, Purpose::Split)));
+    let deal = Deal { seed, test_fraction, folds: 1 };
+    let (test, train) =
+        (0..table.rows()).partition(|row| deal.is_held_out(deal.key(hash(table, *row), Purpose::Split)));
     Split { train, test }
 }
 
-/// Deals `rows` into `k` parts, each by its content: distinct rows in the order of their hash under `seed`, in turn.
+/// Deals `rows` into `k` parts, each by its content alone: a row is in part `⌊h·k⌋` where `h` is the XXH3 hash of its
+/// fields under `seed`, as a fraction of the range of hashes.
 ///
-/// Sizes differ by one, and by equal rows, which stay together. Each part is ascending. With fewer distinct rows than
-/// `k`, some parts are empty.
+/// So a row has its part before any other row is known, and equal rows stay together. Sizes differ as they would by
+/// chance; of few rows some parts can be empty. Each part keeps the order of `rows`.
 #[must_use]
 pub fn folds(table: &Table, rows: &[usize], seed: u64, k: usize) -> Vec<Vec<usize>> {
-    let mut keys: Vec<u64> = rows.iter().map(|row| key(table, *row, seed, Purpose::Folds)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let ranks: HashMap<u64, usize> = keys.into_iter().enumerate().map(|(rank, key)| (key, rank)).collect();
     let mut folds = vec![Vec::new(); k];
+    let deal = Deal { seed, test_fraction: 0.0, folds: k as u64 };
     for &row in rows {
-        let rank = ranks.get(&key(table, row, seed, Purpose::Folds)).copied().unwrap_or_default();
-        if let Some(fold) = rank.checked_rem(k).and_then(|index| folds.get_mut(index)) {
+        if let Some(fold) = folds.get_mut(deal.fold(hash(table, row)) as usize) {
             fold.push(row);
         }
     }
-    folds.iter_mut().for_each(|fold| fold.sort_unstable());
     folds
 }
 
-/// Some of `rows`, without equal ones, chosen by their hash under `seed`.
-pub(crate) fn sample(table: &Table, rows: &[usize], seed: u64, count: usize) -> Vec<usize> {
-    let mut keyed: Vec<(u64, usize)> = rows.iter().map(|row| (key(table, *row, seed, Purpose::Golden), *row)).collect();
-    keyed.sort_unstable();
-    keyed.dedup_by_key(|(key, _)| *key);
-    keyed.into_iter().take(count).map(|(_, row)| row).collect()
+fn hash(table: &Table, row: usize) -> u64 {
+    table.row_hash(row).unwrap_or_default()
 }
 
+/// Which of many rows some are: by the smallest keys under one of these, so that each is chosen by its content alone.
 /// Rows are ordered anew for each purpose: with one order for all, the folds of the training rows would be lopsided.
-#[derive(Clone, Copy)]
-enum Purpose {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
     Split = 0,
     Folds = 1,
     Golden = 2,
+    Sample = 3,
 }
 
-fn key(table: &Table, row: usize, seed: u64, purpose: Purpose) -> u64 {
-    let mut bytes = [purpose as u8; 9];
-    let hash = table.row_hash(row).unwrap_or_default().to_le_bytes();
-    bytes.iter_mut().zip(hash).for_each(|(byte, hash)| *byte = hash);
-    xxh3_64_with_seed(&bytes, seed)
+/// How rows are dealt, by their hashes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deal {
+    pub(crate) seed: u64,
+    pub(crate) test_fraction: f64,
+    /// How many folds there are, at least one.
+    pub(crate) folds: u64,
+}
+
+impl Deal {
+    pub(crate) fn key(self, hash: u64, purpose: Purpose) -> u64 {
+        let mut bytes = [purpose as u8; 9];
+        bytes.iter_mut().zip(hash.to_le_bytes()).for_each(|(byte, hash)| *byte = hash);
+        xxh3_64_with_seed(&bytes, self.seed)
+    }
+
+    /// Whether the row that has this key for [`Purpose::Split`] is held out.
+    pub(crate) fn is_held_out(self, key: u64) -> bool {
+        // 53 bits of the hash: as many as an f64 holds.
+        ((key >> 11) as f64) < self.test_fraction * (1_u64 << 53) as f64
+    }
+
+    /// The fold of the row with this hash, from 0.
+    pub(crate) fn fold(self, hash: u64) -> u64 {
+        ((u128::from(self.key(hash, Purpose::Folds)) * u128::from(self.folds)) >> 64) as u64
+    }
+}
+
+/// Some rows of a table, without equal ones, chosen by their hash under `seed`.
+pub(crate) fn golden(table: &Table, seed: u64, count: usize) -> Vec<usize> {
+    let deal = Deal { seed, test_fraction: 0.0, folds: 1 };
+    let key = |row| (deal.key(hash(table, row), Purpose::Golden), row);
+    let mut keyed: Vec<(u64, usize)> = (0..table.rows()).map(key).collect();
+    keyed.sort_unstable();
+    keyed.dedup_by_key(|(key, _)| *key);
+    keyed.into_iter().take(count).map(|(_, row)| row).collect()
 }

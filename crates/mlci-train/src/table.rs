@@ -54,7 +54,7 @@ impl Table {
         self.ids.as_ref()?.get(row).map(String::as_str).filter(|id| !id.is_empty())
     }
 
-    /// XXH3 of all fields of row `row`, trimmed, each after its length: equal rows have equal hashes.
+    /// XXH3 of all fields of row `row`, trimmed, with the delimiter between them: equal rows have equal hashes.
     #[must_use]
     pub fn row_hash(&self, row: usize) -> Option<u64> {
         self.hashes.get(row).copied()

@@ -1,10 +1,13 @@
 use mlci_core::{Digest, ModelName};
-use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Model, Parts, PredictError, Profile, Range, Schema};
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Model, Parts, PredictError, Profile, Schema};
+use ndarray::{Array2, Axis};
 
 use crate::{
-    Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Metrics, ScoreError, Scored, Split, Table,
-    cross_validation, evaluate, split, split::sample,
+    Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Gathered, LinearFit, Metrics, RowCounts,
+    ScoreError, Scored, Table, cross_validation,
+    evaluate::{Unpredicted, evaluate, predict},
+    split::golden,
+    stream::{MOST_FOLDS, Marginal},
 };
 
 /// How a model is trained; the names in the comments are the keys of `mlci.toml`.
@@ -16,7 +19,7 @@ pub struct TrainOptions {
     pub seed: u64,
     /// `[train] test_fraction`: about which share of the rows is held out, between 0 and 1. Default 0.2.
     pub test_fraction: f64,
-    /// `[train] folds`: how many parts cross-validation has, at least 2; `None` for no cross-validation. Default 5.
+    /// `[train] folds`: how many parts cross-validation has, from 2 to 1,000; `None` for no cross-validation. Default 5.
     pub folds: Option<u32>,
     /// `[train] golden`: how many held-out rows go into the model with their predictions. Default 5.
     pub golden: usize,
@@ -33,9 +36,11 @@ impl Default for TrainOptions {
 pub struct Trained {
     /// The model, fitted to the training rows.
     pub model: Model,
-    /// Which rows those were.
-    pub split: Split,
-    /// How well it fits them.
+    /// How many rows those were, and what became of the others.
+    pub rows: RowCounts,
+    /// What least squares says of the errors, where that was the algorithm.
+    pub fit: Option<LinearFit>,
+    /// How well it fits them; of more than [`Gathered`] keeps, a sample.
     pub training: Metrics,
     /// How well it does on the rows held out.
     pub test: Evaluation,
@@ -53,8 +58,11 @@ pub enum TrainError {
         /// The share asked for.
         fraction: f64,
     },
-    /// Fewer than two folds, or more than there are rows.
-    #[error("`[train] folds` is {folds}: cross-validation takes from 2 to as many as there are training rows ({rows})")]
+    /// Fewer than two folds, more than there are rows, or more than 1,000.
+    #[error(
+        "`[train] folds` is {folds}: cross-validation takes from 2 to as many as there are training rows ({rows}), and \
+        at most 1000"
+    )]
     Folds {
         /// The number asked for.
         folds: u32,
@@ -120,7 +128,7 @@ pub enum TrainError {
 ///
 /// `data` and `config` are the digests of the data and of the configuration, which go into the model. The same table,
 /// options and digests give a model of the same bytes (per CPU class: linear algebra takes what vector units there
-/// are).
+/// are), and so does [`gather`](crate::gather()) of the data that the table was read from.
 ///
 /// # Errors
 /// [`TrainError`] where the options make no sense, the data is too little, or columns are constant or dependent.
@@ -131,25 +139,7 @@ pub fn train(
     data: Digest,
     config: Digest,
 ) -> Result<Trained, TrainError> {
-    let rows = Rows::of(table, options)?;
-    refuse_constant(table.target(), table)?;
-    let design = Design::from(table.schema());
-    let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
-    let fitter = options.algorithm.fitter();
-    let x = expanded(&design, table, &rows.split.train);
-    let estimator = fitter.fit(x.view(), rows.y.view(), &names).map_err(|source| TrainError::Fit {
-        algorithm: options.algorithm,
-        rows: rows.split.train.len(),
-        all: table.rows(),
-        source,
-    })?;
-    refuse_constant(rows.y.view(), table)?;
-    let mut trained = rows.finish(estimator, options, name, data, config)?;
-    trained.cross_validation = options.folds.map(|folds| {
-        let (model, train) = (&trained.model, &trained.split.train);
-        cross_validation::run(table, train, folds as usize, options.seed, fitter.as_ref(), model)
-    });
-    Ok(trained)
+    Gathered::of(table, options).train(name, data, config)
 }
 
 /// Makes a model of an estimator that was fitted elsewhere, to the rows of [`split`](crate::split()) that are trained
@@ -168,91 +158,165 @@ pub fn adopt(
     config: Digest,
 ) -> Result<Trained, TrainError> {
     let options = TrainOptions { folds: None, ..options.clone() };
-    Rows::of(table, &options)?.finish(estimator, &options, name, data, config)
+    Gathered::without_fit(table, &options).adopt(estimator, name, data, config)
 }
 
-/// The rows of a table, split.
-struct Rows<'t> {
-    table: &'t Table,
-    split: Split,
-    /// The features and the target of the rows to train on.
-    x: Array2<f64>,
-    y: Array1<f64>,
-}
-
-impl<'t> Rows<'t> {
-    fn of(table: &'t Table, options: &TrainOptions) -> Result<Self, TrainError> {
-        let fraction = options.test_fraction;
-        if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(TrainError::TestFraction { fraction });
+impl Gathered {
+    /// Fits a model to the training rows and evaluates it on those held out.
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn train(&self, name: &ModelName, data: Digest, config: Digest) -> Result<Trained, TrainError> {
+        let options = &self.options;
+        self.check()?;
+        let target = &self.schema.target;
+        refuse_constant(&target.name, target.range.min, target.range.max, self.rows.all())?;
+        let design = Design::from(&self.schema);
+        let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
+        let failed = |source| TrainError::Fit {
+            algorithm: options.algorithm,
+            rows: self.rows.train as usize,
+            all: self.rows.all() as usize,
+            source,
+        };
+        let fit = |without: Option<u64>| match &self.training {
+            Some(training) => {
+                let rows = self.training_rows(without);
+                let (x, y) = (expanded(&design, training, &rows), training.target.select(Axis(0), &rows));
+                let estimator = options.algorithm.fitter().fit(x.view(), y.view(), &names)?;
+                Ok::<_, FitError>((estimator, None))
+            }
+            None => self.least_squares(without).map(|fit| (Estimator::Linear(fit.linear.clone()), Some(fit))),
+        };
+        let (estimator, least_squares) = fit(None).map_err(failed)?;
+        if let Some(column) = self.columns.last() {
+            refuse_constant(&target.name, column.low, column.high, column.count)?;
         }
-        let split = split::split(table, options.seed, fraction);
-        // With fewer rows than the default has folds, each row is a fold; more than that nobody means.
-        let most = split.train.len().max(TrainOptions::default().folds.unwrap_or_default() as usize);
-        if let Some(folds) = options.folds.filter(|folds| !(2..=most).contains(&(*folds as usize))) {
-            return Err(TrainError::Folds { folds, rows: split.train.len() });
-        }
-        let x = table.features.select(Axis(0), &split.train);
-        let y = table.target.select(Axis(0), &split.train);
-        Ok(Self { table, split, x, y })
+        let mut trained = self.finish(estimator, name, data, config)?;
+        trained.fit = least_squares;
+        trained.cross_validation = options.folds.map(|folds| {
+            let held_out = self.sampled_training();
+            let fit = |fold| Ok(fit(Some(fold))?.0);
+            cross_validation::run(&self.sample, &held_out, u64::from(folds), &trained.model, fit)
+        });
+        Ok(trained)
     }
 
-    /// The model of an estimator, and how well it does.
-    fn finish(
-        self,
+    /// Makes a model of an estimator that was fitted elsewhere, to the rows of [`split`](crate::split()) that are
+    /// trained on, and evaluates it on those held out.
+    ///
+    /// # Errors
+    /// As [`adopt`].
+    pub fn adopt(
+        &self,
         estimator: Estimator,
-        options: &TrainOptions,
         name: &ModelName,
         data: Digest,
         config: Digest,
     ) -> Result<Trained, TrainError> {
-        let Self { table, split, x, y } = self;
-        if split.test.is_empty() {
-            return Err(TrainError::NoTestRows { rows: table.rows(), fraction: options.test_fraction });
+        self.check()?;
+        self.finish(estimator, name, data, config)
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        let options = &self.options;
+        let fraction = options.test_fraction;
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(TrainError::TestFraction { fraction });
+        }
+        // With fewer rows than the default has folds, each row is a fold; more than that nobody means.
+        let rows = self.rows.train as usize;
+        let most = rows.max(TrainOptions::default().folds.unwrap_or_default() as usize).min(MOST_FOLDS as usize);
+        match options.folds.filter(|folds| !(2..=most).contains(&(*folds as usize))) {
+            Some(folds) => Err(TrainError::Folds { folds, rows }),
+            None => Ok(()),
+        }
+    }
+
+    /// The model of an estimator, and how well it does.
+    fn finish(
+        &self,
+        estimator: Estimator,
+        name: &ModelName,
+        data: Digest,
+        config: Digest,
+    ) -> Result<Trained, TrainError> {
+        let (options, sample) = (&self.options, &self.sample);
+        if self.held_out.rows() == 0 {
+            let rows = self.rows.all() as usize;
+            return Err(TrainError::NoTestRows { rows, fraction: options.test_fraction });
         }
         // Profiles exist for one value or more, all finite, and there are more rows than features.
         let no_rows = || TrainError::Score(ScoreError::NoRows);
-        let profile = |name: &str, values: &[f64]| {
-            let profile = Profile::of(values).ok_or_else(no_rows)?;
+        let rows: Vec<usize> = self.sampled_training().into_iter().map(|(row, _)| row).collect();
+        let profile = |name: &str, column: &Marginal, sample: &[f64]| {
+            let profile = column.profile(sample).ok_or_else(no_rows)?;
             if profile.standard_deviation.is_finite() {
                 Ok(profile)
             } else {
                 Err(TrainError::TooLarge { column: name.to_owned() })
             }
         };
-        let mut profiles = Vec::with_capacity(x.ncols());
-        let mut features = Vec::with_capacity(x.ncols());
-        for (values, column) in x.columns().into_iter().zip(&table.schema().features) {
-            let values = values.to_vec();
-            profiles.push(profile(&column.name, &values)?);
-            features.push(observed(column, &values).ok_or_else(no_rows)?);
+        let target = self.columns.last().unwrap_or(&Marginal::EMPTY);
+        let mut profiles = Vec::with_capacity(self.columns.len());
+        let mut features = Vec::with_capacity(self.columns.len());
+        for ((values, marginal), column) in
+            sample.features.columns().into_iter().zip(&self.columns).zip(&self.schema.features)
+        {
+            let values: Vec<f64> = rows.iter().map(|row| values[*row]).collect();
+            profiles.push(profile(&column.name, marginal, &values)?);
+            features.push(observed(column, marginal).ok_or_else(no_rows)?);
         }
-        let truth = y.to_vec();
-        let target = observed(&table.schema().target, &truth).ok_or_else(no_rows)?;
+        let truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
+        let schema = Schema { features, target: observed(&self.schema.target, target).ok_or_else(no_rows)? };
         let mut parts = Parts {
             name: name.clone(),
-            schema: Schema { features, target },
             estimator,
             profiles,
-            prediction_profile: profile(&table.schema().target.name, &truth)?,
+            prediction_profile: profile(&schema.target.name, target, &truth)?,
+            schema,
             data,
             config,
             golden: Vec::new(),
         };
         // Its predictions, which its own profile and golden rows are made of, are those of the model without them.
         let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
-        let rows: Vec<f64> = x.iter().copied().collect();
-        let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
+        let prediction = predict(&draft, sample, &rows).map_err(|error| match error {
+            Unpredicted::Row(_, source) => TrainError::Predict(source),
+            Unpredicted::Columns(source) => TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source }),
+        })?;
         let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
-        parts.prediction_profile = profile("the prediction", &prediction)?;
-        for row in sample(table, &split.test, options.seed, options.golden) {
-            let row = table.features.row(row).to_vec();
+        parts.prediction_profile = self.prediction_profile(&draft, &prediction).ok_or_else(no_rows)?;
+        for row in golden(&self.held_out, options.seed, options.golden) {
+            let row = self.held_out.features.row(row).to_vec();
             let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
             parts.golden.push(Golden { row, prediction });
         }
         let model = Model::new(parts).map_err(TrainError::Model)?;
-        let test = evaluate(&model, table, &split.test, options.seed).map_err(TrainError::Evaluate)?;
-        Ok(Trained { model, split, training, test, cross_validation: None })
+        let all: Vec<usize> = (0..self.held_out.rows()).collect();
+        let test = evaluate(&model, &self.held_out, &all, options.seed).map_err(TrainError::Evaluate)?;
+        Ok(Trained { model, rows: self.rows, fit: None, training, test, cross_validation: None })
+    }
+
+    /// The profile of predictions of the sample, in numbers of all training rows. Of a linear model of the features as
+    /// they are, the mean is that of all training rows too.
+    fn prediction_profile(&self, model: &Model, prediction: &[f64]) -> Option<Profile> {
+        let mut column = Marginal { count: 0, ..Marginal::EMPTY };
+        Marginal::of_rows(prediction, 1).iter().for_each(|part| column.merge(part));
+        let seen = column.count.max(1);
+        column.count = self.rows.train;
+        column.squares *= column.count as f64 / seen as f64;
+        if let (Estimator::Linear(linear), true) = (&model.parts().estimator, model.design().is_plain()) {
+            let terms = linear.coefficients.iter().zip(&self.columns);
+            column.mean = terms.fold(linear.intercept, |sum, (weight, column)| sum + weight * column.mean);
+        }
+        column.profile(prediction)
+    }
+
+    /// The rows of the training table, or those that are not in a fold.
+    fn training_rows(&self, without: Option<u64>) -> Vec<usize> {
+        let hashes = self.training.iter().flat_map(|training| training.hashes.iter().enumerate());
+        hashes.filter(|(_, hash)| without.is_none_or(|fold| self.fold(**hash) != fold)).map(|(row, _)| row).collect()
     }
 }
 
@@ -271,15 +335,13 @@ pub(crate) fn expanded(design: &Design, table: &Table, rows: &[usize]) -> Array2
 }
 
 /// The column as it was in these rows; the levels of a category are those of all rows.
-fn observed(column: &Column, values: &[f64]) -> Option<Column> {
-    Some(Column { range: Range::of(values)?, ..column.clone() })
+fn observed(column: &Column, values: &Marginal) -> Option<Column> {
+    Some(Column { range: values.range()?, ..column.clone() })
 }
 
-fn refuse_constant(target: ArrayView1<'_, f64>, table: &Table) -> Result<(), TrainError> {
-    match target.first() {
-        Some(&value) if target.len() > 1 && target.iter().all(|other| *other == value) => {
-            Err(TrainError::ConstantTarget { target: table.schema().target.name.clone(), value, rows: target.len() })
-        }
-        _ => Ok(()),
+fn refuse_constant(name: &str, low: f64, high: f64, rows: u64) -> Result<(), TrainError> {
+    if rows > 1 && low == high {
+        return Err(TrainError::ConstantTarget { target: name.to_owned(), value: low, rows: rows as usize });
     }
+    Ok(())
 }

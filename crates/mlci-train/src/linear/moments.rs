@@ -93,9 +93,29 @@ impl Summary for Moments {
     fn centre(&self) -> &Centre {
         &self.centre
     }
+
+    fn variation(&self, weights: &[f64]) -> f64 {
+        let (mut sum, mut start) = (0.0, 0);
+        for (row, weight) in weights.iter().enumerate() {
+            let end = start + row + 1;
+            let products = self.scatter[start..end].iter().zip(&self.lost[start..end]);
+            let along = products.zip(weights).map(|((sum, lost), other)| other * (sum + lost));
+            let (mut before, mut own) = (0.0, 0.0);
+            for (column, product) in along.enumerate() {
+                *(if column < row { &mut before } else { &mut own }) += product;
+            }
+            sum += weight * (2.0 * before + own);
+            start = end;
+        }
+        sum.max(0.0)
+    }
 }
 
 impl Statistic for Moments {
+    fn squares(&self) -> Vec<f64> {
+        (0..self.centre.width()).map(diagonal).map(|place| self.scatter[place] + self.lost[place]).collect()
+    }
+
     fn merge(&mut self, later: &Self) -> Result<(), BlockError> {
         self.centre.refuse_other_width(&later.centre)?;
         let (apart, between) = self.centre.merge(&later.centre);

@@ -43,7 +43,7 @@ impl<'a> Problem<'a> {
             return Err(FitError::TooFewRows { rows, features, intercept: options.intercept });
         }
         let constant = |(position, name): (usize, &&str)| {
-            centre.is_constant(position, !options.intercept).then(|| ((*name).to_owned(), centre.mean[position]))
+            centre.is_constant(position, !options.intercept).then(|| ((*name).to_owned(), centre.low[position]))
         };
         let columns: Vec<_> = names.iter().enumerate().filter_map(constant).collect();
         if columns.is_empty() { Ok(Self { centre, names, options }) } else { Err(FitError::Constant { columns, rows }) }

@@ -1,4 +1,4 @@
-use ndarray::{Array2, ShapeBuilder as _};
+use ndarray::{Array2, ArrayView1, ShapeBuilder as _};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -75,9 +75,18 @@ impl Summary for BlockQr {
     fn centre(&self) -> &Centre {
         &self.centre
     }
+
+    fn variation(&self, weights: &[f64]) -> f64 {
+        let product = self.r.dot(&ArrayView1::from(weights));
+        product.dot(&product)
+    }
 }
 
 impl Statistic for BlockQr {
+    fn squares(&self) -> Vec<f64> {
+        self.r.columns().into_iter().map(|column| column.dot(&column)).collect()
+    }
+
     fn merge(&mut self, later: &Self) -> Result<(), BlockError> {
         self.centre.refuse_other_width(&later.centre)?;
         let width = self.centre.width();

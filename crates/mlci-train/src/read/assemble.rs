@@ -68,7 +68,7 @@ fn report(plan: &Plan, position: usize, role: Role, tally: &Tally, values: Optio
     }
 }
 
-fn kind_and_unit(plan: &Plan, position: usize, tally: &Tally) -> (Kind, Option<String>) {
+pub(super) fn kind_and_unit(plan: &Plan, position: usize, tally: &Tally) -> (Kind, Option<String>) {
     let inferred = if tally.decimal { Kind::Float } else { Kind::Integer };
     let declared = plan.declared.get(position);
     (

@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) target: usize,
     /// The position of the identifier.
     pub(super) id: Option<usize>,
+    /// The byte between fields.
+    pub(super) delimiter: u8,
 }
 
 impl Plan {
@@ -96,7 +98,7 @@ impl Plan {
                 *place = role;
             }
         }
-        Ok(Self { roles, declared, features, target, id, names })
+        Ok(Self { roles, declared, features, target, id, names, delimiter: options.delimiter })
     }
 
     pub(super) fn name(&self, position: usize) -> &str {

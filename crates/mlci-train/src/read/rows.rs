@@ -26,6 +26,8 @@ pub(super) struct Rows<'p> {
     pub(super) ids: Vec<String>,
     pub(super) tallies: Vec<Tally>,
     pub(super) read: u64,
+    /// How many rows are kept, whether or not their values still are.
+    pub(super) kept: u64,
     pub(super) dropped: BTreeMap<DropReason, u64>,
     problems: Vec<Problem>,
     total: u64,
@@ -47,6 +49,7 @@ impl<'p> Rows<'p> {
             hashes: Vec::new(),
             ids: Vec::new(),
             read: 0,
+            kept: 0,
             dropped: BTreeMap::new(),
             problems: Vec::new(),
             total: 0,
@@ -65,6 +68,7 @@ impl<'p> Rows<'p> {
             tally.append(next, SHOWN);
         }
         self.read += next.read;
+        self.kept += next.kept;
         for (reason, count) in next.dropped {
             *self.dropped.entry(reason).or_default() += count;
         }
@@ -185,22 +189,30 @@ impl<'p> Rows<'p> {
         self.matrix.extend(self.plan.features.iter().map(value));
         self.target.push(value(&self.plan.target));
         self.lines.push(line);
+        self.kept += 1;
         self.bytes.clear();
         for ((field, cell), (tally, role)) in
             record.iter().zip(&self.cells).zip(self.tallies.iter_mut().zip(&self.plan.roles))
         {
             let field = field.trim_ascii();
-            self.bytes.extend((field.len() as u64).to_le_bytes());
             self.bytes.extend(field);
+            self.bytes.push(self.plan.delimiter);
             tally.keep(*role, *cell, field);
         }
+        // As many rows are written already, so that those need not be copied to be hashed.
+        self.bytes.pop();
         self.hashes.push(xxh3_64(&self.bytes));
         if let Some(id) = self.plan.id.and_then(|id| record.get(id)) {
             self.ids.push(String::from_utf8_lossy(id.trim_ascii()).into_owned());
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Table, ReadError> {
+    pub(super) fn finish(self) -> Result<Table, ReadError> {
+        assemble::table(self.sound()?)
+    }
+
+    /// These rows, if there are some and nothing is wrong with any.
+    pub(super) fn sound(mut self) -> Result<Self, ReadError> {
         let mut texts = Vec::new();
         for (tally, role) in self.tallies.iter_mut().zip(&self.plan.roles) {
             if tally.texts > tally.numbers
@@ -222,7 +234,7 @@ impl<'p> Rows<'p> {
         if self.read == 0 {
             return Err(ReadError::NoRows);
         }
-        if self.lines.is_empty() {
+        if self.kept == 0 {
             let used =
                 self.tallies.iter().zip(&self.plan.names).zip(&self.plan.roles).filter(|(_, role)| role.is_used());
             let worst = used
@@ -232,7 +244,7 @@ impl<'p> Rows<'p> {
             let worst = worst.filter(|(_, missing)| *missing > 0);
             return Err(ReadError::AllDropped { read: self.read, worst, target });
         }
-        assemble::table(self)
+        Ok(self)
     }
 }
 

@@ -1,6 +1,6 @@
 use mlci_train::{
     Digest, EvaluateError, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError, TrainOptions,
-    Trained, adopt, evaluate, read_csv, read_csv_file, train,
+    Trained, adopt, evaluate, read_csv, read_csv_file, split, train,
 };
 
 use crate::{Drops, plane, read};
@@ -26,32 +26,34 @@ fn a_plane_is_found_and_described() {
     // The rest has 5 values 1/16 apart, so a standard deviation of √2/16.
     assert!((trained.training.rmse - 2.0_f64.sqrt() / 16.0).abs() < 0.01, "{:?}", trained.training);
     assert!((trained.test.metrics.rmse - 2.0_f64.sqrt() / 16.0).abs() < 0.02, "{:?}", trained.test.metrics);
-    assert_eq!(trained.split.train.len() + trained.split.test.len(), 400);
+    let table = read(&csv, |_| {}).unwrap();
+    let split = split(&table, 0, 0.2);
+    assert_eq!(trained.rows.train + trained.rows.test, 400);
+    assert_eq!((trained.rows.train, trained.rows.left_out), (split.train.len() as u64, 0));
     assert_eq!((parts.data, parts.config), (Digest::of(b"data"), Digest::of(b"config")));
 
     // What describes the training data describes the training rows only.
-    let table = read(&csv, |_| {}).unwrap();
-    let values: Vec<f64> = trained.split.train.iter().map(|row| table.features()[[*row, 0]]).collect();
+    let values: Vec<f64> = split.train.iter().map(|row| table.features()[[*row, 0]]).collect();
     assert_eq!(parts.profiles[0].count, values.len() as u64);
     assert_eq!(parts.schema.features[0].range.max, values.iter().copied().fold(f64::MIN, f64::max));
-    let mean = trained.split.train.iter().map(|row| table.target()[*row]).sum::<f64>() / values.len() as f64;
+    let mean = split.train.iter().map(|row| table.target()[*row]).sum::<f64>() / values.len() as f64;
     assert!((trained.test.baseline - mean).abs() < 1e-9 * mean.abs(), "{} {mean}", trained.test.baseline);
 
     // Golden rows are rows held out.
     assert_eq!(parts.golden.len(), 5);
     for golden in &parts.golden {
         let held_out = |row: &&usize| table.features().row(**row).to_vec() == golden.row;
-        assert!(trained.split.test.iter().find(held_out).is_some());
+        assert!(split.test.iter().find(held_out).is_some());
     }
     let line = |row: &usize| *row as u64 + 2;
-    assert_eq!(trained.test.lines, trained.split.test.iter().map(line).collect::<Vec<_>>());
+    assert_eq!(trained.test.lines, split.test.iter().map(line).collect::<Vec<_>>());
     assert_eq!(trained.cross_validation.unwrap().folds.len(), 5);
 }
 
 /// An estimator from elsewhere is described and tested like one that was fitted here.
 #[test]
 fn an_estimator_can_be_adopted() {
-    let table = read(&plane(400), |_| {}).unwrap();
+    let table = read(plane(400), |_| {}).unwrap();
     let options = TrainOptions { folds: None, ..TrainOptions::default() };
     let fitted = try_train(&table, &options).unwrap();
     let estimator = fitted.model.parts().estimator.clone();
@@ -191,7 +193,8 @@ fn models_that_do_not_fit_the_data() {
 fn intervals_are_repeatable() {
     let trained = trained(&plane(200));
     let table = read(plane(200), |_| {}).unwrap();
-    let again = |seed| evaluate(&trained.model, &table, &trained.split.test, seed).unwrap();
+    let split = split(&table, 0, 0.2);
+    let again = |seed| evaluate(&trained.model, &table, &split.test, seed).unwrap();
     assert_eq!(again(0), trained.test);
     assert_ne!(again(1).intervals, trained.test.intervals);
     assert_eq!(again(1).metrics, trained.test.metrics);

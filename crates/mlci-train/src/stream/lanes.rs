@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+
+use mlci_model::Design;
+
+use crate::{BLOCK_ROWS, Block, BlockError, Statistic, read::parallel::Order, stream::Marginal};
+
+/// Which rows a row is summed up with: a fold of the training rows, or those held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Fold(u64),
+    HeldOut,
+}
+
+/// What is to be made of a block of rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    /// How many values a row has, the target last.
+    pub(crate) width: usize,
+    /// Whether training rows are summed up for least squares.
+    pub(crate) fits: bool,
+    /// What makes the columns of the model of a row, unless it is its columns.
+    pub(crate) design: Option<Design>,
+}
+
+/// A block that is to be summed up.
+pub(crate) struct Full {
+    pub(crate) side: Side,
+    number: usize,
+    values: Vec<f64>,
+}
+
+/// Rows that were summed up.
+pub(crate) struct Summed<S> {
+    /// Of training rows.
+    pub(crate) statistic: Option<S>,
+    /// Where the statistic does not have them.
+    pub(crate) marginals: Option<Vec<Marginal>>,
+}
+
+pub(crate) struct Done<S> {
+    side: Side,
+    number: usize,
+    summed: Result<Summed<S>, BlockError>,
+}
+
+impl Full {
+    pub(crate) fn sum_up<S: Statistic>(self, recipe: &Recipe) -> Done<S> {
+        let Self { side, number, values } = self;
+        Done { side, number, summed: sum_up(side, &values, recipe) }
+    }
+}
+
+fn sum_up<S: Statistic>(side: Side, values: &[f64], recipe: &Recipe) -> Result<Summed<S>, BlockError> {
+    let fits = recipe.fits && side != Side::HeldOut;
+    let statistic = match &recipe.design {
+        _ if !fits => None,
+        None => Some(S::of(Block::new(values, recipe.width - 1)?)?),
+        Some(design) => {
+            let mut columns = Vec::with_capacity(values.len() / recipe.width * (design.width() + 1));
+            for row in values.chunks_exact(recipe.width) {
+                if let [features @ .., target] = row {
+                    design.expand(features, &mut columns);
+                    columns.push(*target);
+                }
+            }
+            Some(S::of(Block::new(&columns, design.width())?)?)
+        }
+    };
+    let known = statistic.is_some() && recipe.design.is_none();
+    let marginals = (!known).then(|| Marginal::of_rows(values, recipe.width));
+    Ok(Summed { statistic, marginals })
+}
+
+impl<S: Statistic> Summed<S> {
+    fn merge(&mut self, later: &Self) -> Result<(), BlockError> {
+        if let (Some(statistic), Some(later)) = (&mut self.statistic, &later.statistic) {
+            statistic.merge(later)?;
+        }
+        if let (Some(marginals), Some(later)) = (&mut self.marginals, &later.marginals) {
+            marginals.iter_mut().zip(later).for_each(|(marginal, later)| marginal.merge(later));
+        }
+        Ok(())
+    }
+}
+
+/// Cuts the rows of each side into blocks of [`BLOCK_ROWS`], and puts what is summed up of these together in their
+/// order: the bits of [`Accumulator`](crate::Accumulator), however the rows come and whoever sums up.
+pub(crate) struct Lanes<S> {
+    width: usize,
+    lanes: BTreeMap<Side, Lane<S>>,
+    /// The first block that could not be summed up, by side and number.
+    failed: Option<(Side, usize, BlockError)>,
+}
+
+struct Lane<S> {
+    values: Vec<f64>,
+    blocks: usize,
+    order: Order<Summed<S>>,
+    merged: Option<Summed<S>>,
+}
+
+impl<S: Statistic> Lanes<S> {
+    pub(crate) fn new(width: usize) -> Self {
+        Self { width, lanes: BTreeMap::new(), failed: None }
+    }
+
+    /// Takes rows of a side, and hands out the blocks that are full with them.
+    pub(crate) fn push(&mut self, side: Side, mut values: &[f64], mut full: impl FnMut(Full)) {
+        let lane = self.lanes.entry(side).or_insert_with(|| Lane {
+            values: Vec::new(),
+            blocks: 0,
+            order: Order::default(),
+            merged: None,
+        });
+        let size = BLOCK_ROWS * self.width;
+        while !values.is_empty() {
+            let (now, later) = values.split_at((size - lane.values.len()).min(values.len()));
+            lane.values.extend_from_slice(now);
+            values = later;
+            if lane.values.len() == size {
+                let next = Vec::with_capacity(size);
+                full(Full { side, number: lane.blocks, values: std::mem::replace(&mut lane.values, next) });
+                lane.blocks += 1;
+            }
+        }
+    }
+
+    /// Hands out what is left, once all rows are there.
+    pub(crate) fn flush(&mut self, mut full: impl FnMut(Full)) {
+        for (side, lane) in &mut self.lanes {
+            if !lane.values.is_empty() {
+                full(Full { side: *side, number: lane.blocks, values: std::mem::take(&mut lane.values) });
+                lane.blocks += 1;
+            }
+        }
+    }
+
+    pub(crate) fn take(&mut self, done: Done<S>) {
+        let Done { side, number, summed } = done;
+        let lane = self.lanes.get_mut(&side);
+        let has_failed = self.failed.as_ref().is_some_and(|(failed, ..)| *failed == side);
+        let taken = summed.and_then(|summed| {
+            // Behind a block that failed others would wait for ever.
+            let Some(Lane { order, merged, .. }) = lane.filter(|_| !has_failed) else { return Ok(()) };
+            order.put(number, summed, |summed| match merged {
+                Some(merged) => merged.merge(&summed),
+                None => {
+                    *merged = Some(summed);
+                    Ok(())
+                }
+            })
+        });
+        if let Err(error) = taken
+            && self.failed.as_ref().is_none_or(|(before, block, _)| (side, number) < (*before, *block))
+        {
+            self.failed = Some((side, number, error));
+        }
+    }
+
+    /// What was made of each side that has rows.
+    pub(crate) fn finish(self) -> Result<BTreeMap<Side, Summed<S>>, BlockError> {
+        match self.failed {
+            Some((.., error)) => Err(error),
+            None => Ok(self.lanes.into_iter().filter_map(|(side, lane)| Some((side, lane.merged?))).collect()),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Training on rows that pass by once, in memory that does not grow with their number.
+
+mod keep;
+mod lanes;
+mod marginal;
+mod ridge;
+mod sums;
+mod table;
+
+use std::collections::BTreeMap;
+
+use mlci_model::{Design, Linear, Schema};
+
+pub use self::ridge::{PenaltyChoice, PenaltyScore};
+pub(crate) use self::{
+    keep::{Batch, Keep, Kept},
+    lanes::{Done, Full, Lanes, Recipe, Side, Summed},
+    marginal::Marginal,
+    sums::{Folds, Sums},
+};
+use crate::{
+    Algorithm, BlockError, BlockQr, DataReport, FitError, LinearFit, LinearOptions, Moments, Table, TrainOptions,
+    split::{Deal, Purpose},
+};
+
+/// How many values the rows held out may have together, and those of the sample of all rows: 16 and 8 MiB.
+const HELD_OUT_CELLS: usize = 1 << 21;
+const SAMPLE_CELLS: usize = 1 << 20;
+/// So many rows are kept even if they are very long.
+const FEWEST_ROWS: usize = 1000;
+/// There is a statistic for each fold.
+pub(crate) const MOST_FOLDS: u32 = 1000;
+
+/// What one pass over the data leaves of it, for a report and for a model: sums of the training rows, rows to test on,
+/// and a sample of all rows.
+///
+/// Made by [`gather`](crate::gather()) from data that is never held as a whole, or by [`Gathered::of`] from a table; of
+/// the same rows both are the same, to the last bit. Memory does not grow with the number of rows:
+///
+/// - Rows held out are kept up to 2^21 values (and at least 1,000 rows). Of more than that those are kept that have the
+///   smallest hashes; the others are neither trained nor tested on, so that no row ever changes sides.
+/// - Of all rows a sample of 2^20 values is kept (and at least 1,000 rows), again those with the smallest hashes, under
+///   another seed. Deciles, the training metrics and cross-validation's metrics are of the sample; counts, means,
+///   standard deviations and ranges are of all rows. Where the sample is all rows, so is everything.
+/// - For algorithms that cannot do with sums, all training rows are kept.
+pub struct Gathered {
+    pub(crate) options: TrainOptions,
+    pub(crate) schema: Schema,
+    pub(crate) report: DataReport,
+    pub(crate) held_out: Table,
+    pub(crate) sample: Table,
+    /// All training rows, for algorithms that need them.
+    pub(crate) training: Option<Table>,
+    /// How many rows are trained on, are kept for testing, and are neither.
+    pub(crate) rows: RowCounts,
+    /// The columns of the training rows, the target last.
+    pub(crate) columns: Vec<Marginal>,
+    sums: Option<Result<Sums, BlockError>>,
+    /// Fits to all training rows, and to all but those of each fold, as far as there is one.
+    fits: BTreeMap<Option<u64>, LinearFit>,
+}
+
+/// What becomes of the rows of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows trained on.
+    pub train: u64,
+    /// Rows held out to test on.
+    pub test: u64,
+    /// Rows beyond what is kept for testing: held out, but not tested on.
+    pub left_out: u64,
+}
+
+impl RowCounts {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.train + self.test + self.left_out
+    }
+}
+
+/// What has passed by, before anything is concluded from it.
+pub(crate) struct Passed {
+    pub(crate) schema: Schema,
+    pub(crate) report: DataReport,
+    pub(crate) held_out: Table,
+    /// How many rows there were to hold out.
+    pub(crate) held_out_of: u64,
+    pub(crate) sample: Table,
+    pub(crate) training: Option<Table>,
+    pub(crate) sides: Result<BTreeMap<Side, Summed<Moments>>, BlockError>,
+}
+
+/// How rows are dealt with these options, and which numbers of rows are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) deal: Deal,
+    /// Whether sums of the rows are enough to fit.
+    pub(crate) fits: bool,
+    /// Whether all training rows are to be kept.
+    pub(crate) keeps: bool,
+    pub(crate) held_out: usize,
+    pub(crate) sample: usize,
+}
+
+impl Plan {
+    /// For rows of so many values.
+    pub(crate) fn new(options: &TrainOptions, cells: usize) -> Self {
+        let folds = u64::from(options.folds.unwrap_or(1).clamp(1, MOST_FOLDS));
+        let rows = |all: usize| (all / cells.max(1)).max(FEWEST_ROWS);
+        let fits = is_summed(options.algorithm);
+        Self {
+            deal: Deal { seed: options.seed, test_fraction: options.test_fraction, folds },
+            fits,
+            keeps: !fits,
+            held_out: rows(HELD_OUT_CELLS),
+            sample: rows(SAMPLE_CELLS),
+        }
+    }
+
+    /// The side of a row with this hash, and its key for keeping it if it is held out.
+    pub(crate) fn side(&self, hash: u64) -> (Side, u64) {
+        let key = self.deal.key(hash, Purpose::Split);
+        (if self.deal.is_held_out(key) { Side::HeldOut } else { Side::Fold(self.deal.fold(hash)) }, key)
+    }
+
+    pub(crate) fn sample_key(&self, hash: u64) -> u64 {
+        self.deal.key(hash, Purpose::Sample)
+    }
+}
+
+/// Whether an algorithm fits to sums of the rows, and needs none of them.
+pub(crate) fn is_summed(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::Ols)
+}
+
+impl Gathered {
+    /// Concludes from what has passed by. Where sums of products do not have the digits, `again` is asked for the
+    /// factors of the same rows.
+    pub(crate) fn conclude<E>(
+        passed: Passed,
+        options: &TrainOptions,
+        again: impl FnOnce() -> Result<Result<BTreeMap<Side, Summed<BlockQr>>, BlockError>, E>,
+    ) -> Result<Self, E> {
+        let Passed { schema, report, held_out, held_out_of, sample, training, sides } = passed;
+        let width = schema.features.len() + 1;
+        let kept = held_out.rows() as u64;
+        let mut columns = vec![Marginal::EMPTY; width];
+        for (_, summed) in sides.iter().flatten().filter(|(side, _)| **side != Side::HeldOut) {
+            columns.iter_mut().zip(summed.columns()).for_each(|(column, later)| column.merge(&later));
+        }
+        let rows = RowCounts {
+            train: report.rows_kept.saturating_sub(held_out_of),
+            test: kept,
+            left_out: held_out_of.saturating_sub(kept),
+        };
+        let mut gathered = Self {
+            options: options.clone(),
+            schema,
+            report,
+            held_out,
+            sample,
+            training,
+            rows,
+            columns,
+            sums: None,
+            fits: BTreeMap::new(),
+        };
+        if !is_summed(options.algorithm) {
+            return Ok(gathered);
+        }
+        gathered.sums = Some(sides.map(|sides| Sums::Moments(Folds::of(sides))));
+        if gathered.has_ill_conditioned_fits() {
+            gathered.sums = Some(again()?.map(|sides| Sums::Qr(Folds::of(sides))));
+            gathered.has_ill_conditioned_fits();
+        }
+        Ok(gathered)
+    }
+
+    /// Fits to all rows, and to all but those of each fold; whether sums of products do not have the digits for one.
+    fn has_ill_conditioned_fits(&mut self) -> bool {
+        let folds = self.options.folds.map_or(0, u64::from).min(u64::from(MOST_FOLDS));
+        self.fits.clear();
+        for without in std::iter::once(None).chain((0..folds).map(Some)) {
+            match self.solve(without, &LinearOptions::default()) {
+                Ok(fit) => drop(self.fits.insert(without, fit)),
+                Err(FitError::IllConditioned { .. }) => return true,
+                // Of a penalised fit this is no error, and its rows are few.
+                Err(FitError::TooFewRows { .. }) if without.is_none() => return matches!(self.sums, Some(Ok(Sums::Moments(_)))),
+                Err(_) if without.is_none() => return false,
+                Err(_) => {}
+            }
+        }
+        false
+    }
+
+    /// Ordinary least squares on all training rows, or on all but those of a fold.
+    pub(crate) fn least_squares(&self, without: Option<u64>) -> Result<LinearFit, FitError> {
+        match self.fits.get(&without) {
+            Some(fit) => Ok(fit.clone()),
+            None => self.solve(without, &LinearOptions::default()),
+        }
+    }
+
+    pub(crate) fn solve(&self, without: Option<u64>, options: &LinearOptions) -> Result<LinearFit, FitError> {
+        let design = Design::of(&self.schema.features);
+        let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
+        match &self.sums {
+            None => Err(sums::as_fit(BlockError::Empty, &names)),
+            Some(Err(error)) => Err(sums::as_fit(error.clone(), &names)),
+            Some(Ok(sums)) => sums.solve(without, &names, options),
+        }
+    }
+
+    /// What was found in the data.
+    #[must_use]
+    pub fn report(&self) -> &DataReport {
+        &self.report
+    }
+
+    /// The features and the target, with their ranges over all rows.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The rows held out that are tested on, in the order of the data; possibly none.
+    #[must_use]
+    pub fn held_out(&self) -> &Table {
+        &self.held_out
+    }
+
+    /// What becomes of the rows.
+    #[must_use]
+    pub fn rows(&self) -> RowCounts {
+        self.rows
+    }
+
+    /// Σ (y - prediction)² over the rows of a fold, and how many there are.
+    fn errors(&self, fold: u64, linear: &Linear) -> Option<(f64, u64)> {
+        self.sums.as_ref()?.as_ref().ok()?.errors(fold, linear)
+    }
+
+    fn folds_with_rows(&self) -> Vec<u64> {
+        match &self.sums {
+            Some(Ok(Sums::Moments(folds))) => folds.0.iter().map(|(number, _)| *number).collect(),
+            Some(Ok(Sums::Qr(folds))) => folds.0.iter().map(|(number, _)| *number).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The fold of a training row.
+    pub(crate) fn fold(&self, hash: u64) -> u64 {
+        Plan::new(&self.options, 1).deal.fold(hash)
+    }
+
+    /// The rows of the sample that are trained on, each with its fold.
+    pub(crate) fn sampled_training(&self) -> Vec<(usize, u64)> {
+        let plan = Plan::new(&self.options, 1);
+        let rows = self.sample.hashes.iter().enumerate();
+        let fold = |(row, hash): (usize, &u64)| match plan.side(*hash).0 {
+            Side::Fold(fold) => Some((row, fold)),
+            Side::HeldOut => None,
+        };
+        rows.filter_map(fold).collect()
+    }
+}
+
+impl<S> Folds<S> {
+    fn of(sides: BTreeMap<Side, Summed<S>>) -> Self {
+        let fold = |(side, summed): (Side, Summed<S>)| match side {
+            Side::Fold(number) => Some((number, summed.statistic?)),
+            Side::HeldOut => None,
+        };
+        Self(sides.into_iter().filter_map(fold).collect())
+    }
+}

@@ -1,0 +1,98 @@
+use std::{collections::BTreeMap, convert::Infallible};
+
+use mlci_model::Design;
+
+use crate::{
+    BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
+    read::parallel::with_pool,
+    stream::{Batch, Done, Full, Keep, Lanes, Passed, Plan, Recipe, Side, Summed},
+};
+
+impl Gathered {
+    /// What a pass over the data of a table leaves of it.
+    #[must_use]
+    pub fn of(table: &Table, options: &TrainOptions) -> Self {
+        let width = table.schema.features.len();
+        let plan = Plan::new(options, width + 1 + table.spare.len());
+        Self::with(table, options, &plan)
+    }
+
+    /// As [`Self::of`], for an estimator that was fitted elsewhere.
+    pub(crate) fn without_fit(table: &Table, options: &TrainOptions) -> Self {
+        let plan = Plan::new(options, table.schema.features.len() + 1 + table.spare.len());
+        Self::with(table, options, &Plan { fits: false, keeps: false, ..plan })
+    }
+
+    fn with(table: &Table, options: &TrainOptions, plan: &Plan) -> Self {
+        let batch = Batch::of(table);
+        let (width, spare) = (table.schema.features.len(), table.spare.len());
+        let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());
+        let (mut held_out, mut sample) = (keep(plan.held_out), keep(plan.sample));
+        let mut training = plan.keeps.then(|| keep(usize::MAX));
+        for (row, hash) in table.hashes.iter().enumerate() {
+            let (side, key) = plan.side(*hash);
+            sample.offer(&batch, row, plan.sample_key(*hash), row as u64);
+            match (side, &mut training) {
+                (Side::HeldOut, _) => {
+                    held_out.offered += 1;
+                    held_out.offer(&batch, row, key, row as u64);
+                }
+                (Side::Fold(_), Some(training)) => training.offer(&batch, row, row as u64, row as u64),
+                (Side::Fold(_), None) => {}
+            }
+        }
+        let names: Vec<Option<String>> = table.spare.iter().map(|(name, _)| Some(name.clone())).collect();
+        let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &names, table.report.clone());
+        let recipe = recipe(&table.schema.features, plan);
+        let passed = Passed {
+            schema: table.schema.clone(),
+            report: table.report.clone(),
+            held_out_of: held_out.offered,
+            held_out: finish(held_out),
+            sample: finish(sample),
+            training: training.map(finish),
+            sides: sums(&batch, plan, &recipe),
+        };
+        let again = || Ok::<_, Infallible>(sums(&batch, plan, &recipe));
+        match Self::conclude(passed, options, again) {
+            Ok(gathered) => gathered,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// What becomes of rows with these features.
+pub(crate) fn recipe(features: &[mlci_model::Column], plan: &Plan) -> Recipe {
+    let design = Design::of(features);
+    Recipe { width: features.len() + 1, fits: plan.fits, design: (!design.is_plain()).then_some(design) }
+}
+
+fn sums<S: Statistic + Send>(
+    batch: &Batch<'_>,
+    plan: &Plan,
+    recipe: &Recipe,
+) -> Result<BTreeMap<Side, Summed<S>>, BlockError> {
+    let mut lanes = Lanes::new(recipe.width);
+    with_pool(
+        |full: Full| -> Done<S> { full.sum_up(recipe) },
+        |pool| {
+            let mut values = Vec::with_capacity(recipe.width);
+            for (row, hash) in batch.hashes.iter().enumerate() {
+                values.clear();
+                values.extend_from_slice(batch.features_of(row));
+                values.extend(batch.target.get(row));
+                lanes.push(plan.side(*hash).0, &values, |full| pool.submit(full));
+                if row % BLOCK_ROWS == 0 {
+                    while let Some(done) = if pool.is_full(0) { pool.take() } else { pool.take_ready() } {
+                        lanes.take(done);
+                    }
+                }
+            }
+            lanes.flush(|full| pool.submit(full));
+            while let Some(done) = pool.take() {
+                lanes.take(done);
+            }
+        },
+    );
+    lanes.finish()
+}
