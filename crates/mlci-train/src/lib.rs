@@ -41,6 +41,7 @@ mod dependence;
 mod evaluate;
 mod fit;
 mod gate;
+mod levels;
 mod linear;
 mod metrics;
 mod number;
@@ -52,6 +53,7 @@ mod table;
 mod train;
 
 pub use mlci_core::{Digest, ModelName, Verdict};
+pub use mlci_model::{Unseen, Value};
 /// The arrays in this crate's signatures.
 pub use ndarray;
 
@@ -69,10 +71,10 @@ pub use crate::{
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{
-        ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, read_csv,
+        ColumnOptions, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError, ReadFileError, ReadOptions, TextColumn, read_csv,
         read_csv_file, read_header,
     },
-    report::{ColumnReport, DataReport, Distinct, DropReason, Role},
+    report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     split::{Split, folds, split},
     table::{MissingColumns, Table},
     train::{TrainError, TrainOptions, Trained, adopt, train},

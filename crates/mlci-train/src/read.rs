@@ -9,14 +9,17 @@ mod assemble;
 mod cell;
 mod chunks;
 mod error;
+mod levels;
 mod options;
 mod parallel;
 mod plan;
 mod problem;
 mod records;
 mod rows;
+mod rule;
 mod tally;
 mod text;
+mod violations;
 
 use self::{
     chunks::{Chunk, Chunks},
@@ -25,10 +28,11 @@ use self::{
     rows::Rows,
     text::{Hashing, Text},
 };
+pub(crate) use self::error::some;
 pub use self::{
     error::{Key, ReadError, ReadFileError},
     options::{ColumnOptions, MissingPolicy, ReadOptions},
-    problem::{Place, Problem, TextColumn},
+    problem::{Place, Problem, ProblemCount, ProblemKind, TextColumn},
 };
 
 /// Reads CSV (RFC 4180) whose first line names the columns.
@@ -86,7 +90,8 @@ fn begin<R: Read>(text: Text<R>, delimiter: u8) -> Result<(Chunks<Text<R>>, Byte
     match records.next(&mut record)? {
         None => Err(ReadError::Empty),
         Some(Line { is_open: true, .. }) => {
-            Err(ReadError::Problems { problems: vec![Problem::UnclosedQuote { line: 1 }], total: 1 })
+            let problems = vec![Problem::UnclosedQuote { line: 1 }];
+            Err(ReadError::Problems { problems, counts: Vec::new(), total: 1 })
         }
         Some(_) => Ok((chunks, record)),
     }

@@ -1,10 +1,10 @@
 use mlci_core::{Digest, ModelName};
-use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Model, Parts, PredictError, Profile, Range, Schema};
+use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Kind, Model, Parts, PredictError, Profile, Range, Schema};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::{
     Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Metrics, ScoreError, Scored, Split, Table,
-    cross_validation, evaluate, split, split::sample,
+    cross_validation, evaluate, levels, split, split::sample,
 };
 
 /// How a model is trained; the names in the comments are the keys of `mlci.toml`.
@@ -74,6 +74,18 @@ pub enum TrainError {
         /// How many training rows there are.
         rows: usize,
     },
+    /// A category has levels of which no training row tells anything.
+    #[error("{}", levels::explain(column, levels, others, *rows))]
+    Levels {
+        /// The category.
+        column: String,
+        /// Those levels.
+        levels: Vec<String>,
+        /// The other levels, the base level first; a single one is in all rows.
+        others: Vec<String>,
+        /// How many training rows there are.
+        rows: usize,
+    },
     /// No row was held out, so that the model could not be tested.
     #[error(
         "none of the {rows} rows was held out for testing: add data, or raise `[train] test_fraction` ({fraction})"
@@ -133,6 +145,7 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     let rows = Rows::of(table, options)?;
     refuse_constant(table.target(), table)?;
+    levels::refuse_unlearnable(table, &rows.split.train)?;
     let design = Design::from(table.schema());
     let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
     let fitter = options.algorithm.fitter();
@@ -212,8 +225,8 @@ impl<'t> Rows<'t> {
         }
         // Profiles exist for one value or more, all finite, and there are more rows than features.
         let no_rows = || TrainError::Score(ScoreError::NoRows);
-        let profile = |name: &str, values: &[f64]| {
-            let profile = Profile::of(values).ok_or_else(no_rows)?;
+        let checked = |name: &str, profile: Option<Profile>| {
+            let profile = profile.ok_or_else(no_rows)?;
             if profile.standard_deviation.is_finite() {
                 Ok(profile)
             } else {
@@ -224,7 +237,12 @@ impl<'t> Rows<'t> {
         let mut features = Vec::with_capacity(x.ncols());
         for (values, column) in x.columns().into_iter().zip(&table.schema().features) {
             let values = values.to_vec();
-            profiles.push(profile(&column.name, &values)?);
+            let of = if column.kind == Kind::Category {
+                Profile::of_levels(&values, column.levels.len())
+            } else {
+                Profile::of(&values)
+            };
+            profiles.push(checked(&column.name, of)?);
             features.push(observed(column, &values).ok_or_else(no_rows)?);
         }
         let truth = y.to_vec();
@@ -234,7 +252,7 @@ impl<'t> Rows<'t> {
             schema: Schema { features, target },
             estimator,
             profiles,
-            prediction_profile: profile(&table.schema().target.name, &truth)?,
+            prediction_profile: checked(&table.schema().target.name, Profile::of(&truth))?,
             data,
             config,
             golden: Vec::new(),
@@ -244,7 +262,7 @@ impl<'t> Rows<'t> {
         let rows: Vec<f64> = x.iter().copied().collect();
         let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
         let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
-        parts.prediction_profile = profile("the prediction", &prediction)?;
+        parts.prediction_profile = checked("the prediction", Profile::of(&prediction))?;
         for row in sample(table, &split.test, options.seed, options.golden) {
             let row = table.features.row(row).to_vec();
             let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
