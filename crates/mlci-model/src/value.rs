@@ -97,6 +97,8 @@ impl Column {
     /// [`NoValue`] where the column cannot have it.
     pub fn value_of_number(&self, number: f64) -> Result<f64, NoValue> {
         match self.kind {
+            // Beyond 2^53 digits may be lost, and it would be the level of another number.
+            Kind::Category if number.abs() > EXACT => Err(NoValue::NoLevel),
             Kind::Category => self.level(&number.to_string()).ok_or(NoValue::NoLevel),
             Kind::Date => Err(NoValue::NotADate),
             _ if !number.is_finite() => Err(NoValue::NotFinite),

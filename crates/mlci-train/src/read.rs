@@ -21,6 +21,7 @@ mod tally;
 mod text;
 mod violations;
 
+pub(crate) use self::error::some;
 use self::{
     chunks::{Chunk, Chunks},
     plan::Plan,
@@ -28,7 +29,6 @@ use self::{
     rows::Rows,
     text::{Hashing, Text},
 };
-pub(crate) use self::error::some;
 pub use self::{
     error::{Key, ReadError, ReadFileError},
     options::{ColumnOptions, MissingPolicy, ReadOptions},

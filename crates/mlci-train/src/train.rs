@@ -1,5 +1,7 @@
 use mlci_core::{Digest, ModelName};
-use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Kind, Model, Parts, PredictError, Profile, Range, Schema};
+use mlci_model::{
+    Column, Design, Estimator, Golden, InvalidModel, Kind, Model, Parts, PredictError, Profile, Range, Schema,
+};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::{

@@ -116,7 +116,8 @@ pub enum ReadError {
     #[error(
         "the category `{}` has more than {} levels, and each is a column of the model: it looks like an identifier; \
          write `[data] id = {0:?}` or `[data] exclude = [{0:?}]`, or list its levels in `[data.columns.{0:?}] levels`",
-        short(column), Levels::LIMIT
+        short(column),
+        Levels::LIMIT
     )]
     TooManyLevels {
         /// The column.

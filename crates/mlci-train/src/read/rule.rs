@@ -127,7 +127,8 @@ impl Rule {
     /// The checks that all rows of a table have passed, for people; some are of columns that are used only.
     pub(super) fn checks(&self, is_used: bool) -> Vec<String> {
         let bounds = Some(self.allowed_values()).filter(|text| is_used && !text.is_empty());
-        let levels = (is_used && !self.levels.is_empty() && self.unseen == Unseen::Refuse).then(|| format!("one of {} levels", self.levels.len()));
+        let levels = (is_used && !self.levels.is_empty() && self.unseen == Unseen::Refuse)
+            .then(|| format!("one of {} levels", self.levels.len()));
         let unique = self.unique.then(|| "unique".to_owned());
         let missing = self.max_missing.map(|share| format!("at most {} % missing", short(share * 100.0)));
         bounds.into_iter().chain(levels).chain(unique).chain(missing).collect()
@@ -145,7 +146,9 @@ impl Rule {
         }
         for (position, level) in self.levels.iter().enumerate() {
             if level.trim_ascii() != level || level.is_empty() {
-                return Err(format!("the level {level:?} is empty, or has white space around it, which does not count"));
+                return Err(format!(
+                    "the level {level:?} is empty, or has white space around it, which does not count"
+                ));
             }
             if self.positions.insert(level.clone(), position).is_some() {
                 return Err(format!("`levels` has {level:?} twice"));

@@ -44,7 +44,8 @@ fn declared_levels() {
     assert_eq!(feature(&table, 0).levels, ["red", "blue", "green", "pink"]);
     assert_eq!(table.features(), array![[0.0], [2.0], [0.0], [1.0]]);
 
-    let says = ["line 3, column `colour`: `green` is none of `[data.columns.\"colour\"] levels`", "`unseen = \"base\"`"];
+    let says =
+        ["line 3, column `colour`: `green` is none of `[data.columns.\"colour\"] levels`", "`unseen = \"base\"`"];
     refused(COLOURS, declare("colour", levels(&["red", "blue"])), &says);
     refused(COLOURS, declare("colour", levels(&["red", "blue", "gren"])), &["did you mean `gren`?"]);
 
@@ -88,7 +89,11 @@ fn declarations_that_make_no_sense() {
     no("colour", ColumnOptions { unseen: Unseen::Base, ..float() }, "`kind = \"category\"`");
     no("colour", ColumnOptions { fill: Some("x".into()), ..float() }, "`fill` is the text \"x\"");
     no("colour", ColumnOptions { fill: Some(f64::NAN.into()), ..float() }, "not a finite number");
-    no("colour", ColumnOptions { fill: Some(9.0.into()), max: Some(1.0.into()), ..float() }, "is not allowed (at most 1)");
+    no(
+        "colour",
+        ColumnOptions { fill: Some(9.0.into()), max: Some(1.0.into()), ..float() },
+        "is not allowed (at most 1)",
+    );
     let integer = ColumnOptions { kind: Some(Kind::Integer), ..ColumnOptions::default() };
     no("colour", ColumnOptions { fill: Some(0.5.into()), ..integer }, "not a whole number");
     no("colour", ColumnOptions { min: Some(1.0.into()), ..date() }, "a date is a text");
@@ -116,7 +121,11 @@ fn text_columns_are_told_their_kind() {
         "`[data] exclude = [\"colour\", \"day\"]`",
     ];
     refused(csv, |_| {}, &says);
-    refused("a,y\n1,good\n2,bad\n", |_| {}, &["to tell two classes apart", "`[data.columns.\"y\"] kind = \"category\"`"]);
+    refused(
+        "a,y\n1,good\n2,bad\n",
+        |_| {},
+        &["to tell two classes apart", "`[data.columns.\"y\"] kind = \"category\"`"],
+    );
 }
 
 #[test]
@@ -156,7 +165,15 @@ fn missing_values_are_filled_in() {
         options.columns.insert("day".into(), with(Some(Kind::Date), "1970-01-01".into()));
     };
     for drops in [false, true] {
-        let set = |options: &mut ReadOptions| (fill(options), if drops { drop_missing(options) }).1;
+        let set = |options: &mut ReadOptions| {
+            (
+                fill(options),
+                if drops {
+                    drop_missing(options)
+                },
+            )
+                .1
+        };
         let table = read(csv, set).unwrap();
         assert_eq!(table.features(), array![[1.0, 2.0, 1.0], [0.5, 1.0, 0.0], [3.0, 0.0, 3.0]]);
         assert_eq!(feature(&table, 1).levels, ["blue", "none", "red"]);
@@ -260,9 +277,8 @@ fn another_model_gets_its_own_positions() {
         schema.features = vec![column];
         schema
     };
-    let of = |names: &[&str], unseen| {
-        Column::category("colour", names.iter().map(ToString::to_string).collect(), unseen)
-    };
+    let of =
+        |names: &[&str], unseen| Column::category("colour", names.iter().map(ToString::to_string).collect(), unseen);
     let strict = schema(of(&["red", "green", "blue"], Unseen::Refuse));
     assert_eq!(table.matrix_for(&strict).unwrap(), array![[0.0], [1.0], [0.0], [2.0]]);
     let lenient = schema(of(&["green", "red"], Unseen::Base));
