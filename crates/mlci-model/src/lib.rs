@@ -31,20 +31,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod date;
 mod design;
 mod estimator;
 mod file;
 mod model;
 mod profile;
 mod schema;
+mod value;
 
 pub use mlci_core::{Digest, ModelName};
 
 pub use crate::{
+    date::{date_text, parse_date},
     design::Design,
     estimator::{Estimator, Generalized, Linear, Link},
     file::{FORMAT_VERSION, ModelFileError},
     model::{Golden, InvalidModel, Model, Parts, PredictError},
     profile::Profile,
     schema::{Column, Kind, Range, Schema, Unseen},
+    value::{NoValue, Value, is_missing},
 };

@@ -31,20 +31,7 @@ impl Profile {
     /// offsets cost no digits.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
-        if values.iter().any(|value| !value.is_finite()) {
-            return None;
-        }
-        let min = values.iter().copied().min_by(f64::total_cmp)?;
-        let max = values.iter().copied().max_by(f64::total_cmp)?;
-
-        let (mut mean, mut squares) = (0.0, 0.0);
-        for (index, &value) in values.iter().enumerate() {
-            let delta = value - mean;
-            mean += delta / (index + 1) as f64;
-            squares += delta * (value - mean);
-        }
-        let standard_deviation = if values.len() > 1 { (squares / (values.len() - 1) as f64).sqrt() } else { 0.0 };
-
+        let max = greatest(values)?;
         let mut edges = deciles(values);
         // The last bin would be empty with an edge at the maximum. With none in its place, a column that is nearly always
         // at its maximum would have one bin, and could not be seen to leave it.
@@ -55,6 +42,32 @@ impl Profile {
         }
         edges.dedup();
         edges.retain(|&edge| edge < max);
+        Self::with_edges(values, edges)
+    }
+
+    /// The profile of a category of so many levels, whose values are their positions: a bin a level, so that each can be
+    /// seen to become more or less frequent; beyond 50 levels, neighbours share bins as in [`Profile::of`].
+    #[must_use]
+    pub fn of_levels(values: &[f64], levels: usize) -> Option<Self> {
+        const MOST: usize = 50;
+        if levels > MOST {
+            return Self::of(values);
+        }
+        greatest(values)?;
+        Self::with_edges(values, (1..levels).map(|level| (level - 1) as f64).collect())
+    }
+
+    /// The profile of finite values, of which there is at least one.
+    fn with_edges(values: &[f64], edges: Vec<f64>) -> Option<Self> {
+        let min = values.iter().copied().min_by(f64::total_cmp)?;
+        let max = values.iter().copied().max_by(f64::total_cmp)?;
+        let (mut mean, mut squares) = (0.0, 0.0);
+        for (index, &value) in values.iter().enumerate() {
+            let delta = value - mean;
+            mean += delta / (index + 1) as f64;
+            squares += delta * (value - mean);
+        }
+        let standard_deviation = if values.len() > 1 { (squares / (values.len() - 1) as f64).sqrt() } else { 0.0 };
         let mut profile = Self {
             count: values.len() as u64,
             mean,
@@ -119,6 +132,14 @@ impl Profile {
             && sum == Some(self.count)
             && self.edges.is_sorted_by(|a, b| a < b)
     }
+}
+
+/// The largest of some values; `None` where there is none or one is not finite.
+fn greatest(values: &[f64]) -> Option<f64> {
+    if values.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
+    values.iter().copied().max_by(f64::total_cmp)
 }
 
 /// The value at each tenth of the sorted values, without sorting them: each lies in what its forerunner left behind it.
@@ -200,6 +221,18 @@ mod tests {
         };
         assert!(observed(50, 950) < 0.01, "{}", observed(50, 950));
         assert!(observed(1000, 0) > 1.0, "{}", observed(1000, 0));
+    }
+
+    #[test]
+    fn each_level_has_a_bin() {
+        let values = [0.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0];
+        let profile = Profile::of_levels(&values, 4).unwrap();
+        assert_eq!((profile.edges.as_slice(), profile.counts.as_slice()), (&[0.0, 1.0, 2.0][..], &[1, 0, 10, 1][..]));
+        assert!(profile.is_sound());
+        assert!((0_u8..4).all(|level| profile.bin(f64::from(level)) == usize::from(level)));
+        assert_eq!(Profile::of_levels(&[0.0], 1).unwrap().counts, [1]);
+        assert_eq!(Profile::of_levels(&values, 51), Profile::of(&values));
+        assert_eq!(Profile::of_levels(&[f64::NAN], 2), None);
     }
 
     #[test]

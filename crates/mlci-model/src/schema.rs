@@ -63,20 +63,6 @@ impl Column {
         let range = Range { min: 0.0, max: levels.len().saturating_sub(1) as f64 };
         Self { name: name.to_owned(), kind: Kind::Category, unit: None, range, levels, unseen, fill: None }
     }
-
-    /// The value of a level of this category: its position, or that of the base level where it is none of them and that
-    /// is what [`Unseen`] says; `None`: there is no such level.
-    ///
-    /// Takes time in the number of levels.
-    #[must_use]
-    pub fn level(&self, name: &str) -> Option<f64> {
-        let position = self.levels.iter().position(|level| level == name);
-        match (position, self.unseen) {
-            (Some(position), _) => Some(position as f64),
-            (None, Unseen::Base) if !self.levels.is_empty() => Some(0.0),
-            (None, _) => None,
-        }
-    }
 }
 
 /// The type of a column's values. All are held as `f64`.

@@ -11,7 +11,7 @@ use mlci_artifact::{Scheme, Store};
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_image::Layout;
 use mlci_track::{Run, RunLog};
-use mlci_train::{ColumnOptions, MissingPolicy, ReadOptions, Table};
+use mlci_train::{MissingPolicy, ReadOptions, Table};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -379,17 +379,9 @@ fn read_options(data: &config::Data) -> ReadOptions {
     options.features = data.features.clone();
     options.exclude = data.exclude.clone();
     options.id = data.id.clone();
-    options.columns = data
-        .columns
-        .iter()
-        .map(|(name, column)| {
-            let kind = column.kind.map(|kind| match kind {
-                config::ColumnType::Float => mlci_model::Kind::Float,
-                config::ColumnType::Integer => mlci_model::Kind::Integer,
-            });
-            (name.clone(), ColumnOptions { kind, unit: column.unit.clone(), min: column.min, max: column.max })
-        })
-        .collect();
+    // Checked to be ASCII, as the delimiter was.
+    options.comment = data.comment.and_then(|comment| u8::try_from(comment).ok());
+    options.columns = data.columns.iter().map(|(name, column)| (name.clone(), column.into())).collect();
     options
 }
 

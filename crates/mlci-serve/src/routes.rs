@@ -146,8 +146,9 @@ async fn model(State(app): Shared) -> Response {
         "digest": served.digest(),
         "data_digest": parts.data,
         "config_digest": parts.config,
-        "features": parts.schema.features,
-        "target": parts.schema.target,
+        "features": parts.schema.features.iter().map(column).collect::<Vec<_>>(),
+        "target": column(&parts.schema.target),
+        "prediction": prediction(&parts.schema.target),
     }))
 }
 
@@ -170,7 +171,7 @@ async fn v2_model(State(app): Shared, request: Request) -> Response {
         return refusal.into_response();
     }
     let tensor = |column: &Column| {
-        let datatype = if column.kind == Kind::Integer { "INT64" } else { "FP64" };
+        let datatype = datatype(column);
         json!({"name": column.name, "datatype": datatype, "shape": [-1]})
     };
     let schema = app.served.model().schema();
@@ -181,6 +182,39 @@ async fn v2_model(State(app): Shared, request: Request) -> Response {
         "inputs": schema.features.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": [{"name": schema.target.name, "datatype": "FP64", "shape": [-1]}],
     }))
+}
+
+/// The datatype in the Open Inference Protocol.
+pub(crate) fn datatype(column: &Column) -> &'static str {
+    match column.kind {
+        Kind::Integer => "INT64",
+        Kind::Category | Kind::Date => "BYTES",
+        _ => "FP64",
+    }
+}
+
+/// A column for those who ask: values as they are sent, and of a category its levels in place of a range.
+fn column(column: &Column) -> serde_json::Value {
+    let mut shown = json!({"name": column.name, "kind": column.kind, "unit": column.unit});
+    let mut add = |key: &str, value: serde_json::Value| shown[key] = value;
+    if column.kind == Kind::Category {
+        add("levels", json!(column.levels));
+        add("unseen", json!(column.unseen));
+    } else {
+        add("range", json!({"min": column.shown(column.range.min), "max": column.shown(column.range.max)}));
+    }
+    if let Some(fill) = column.fill {
+        add("fill", json!(column.shown(fill)));
+    }
+    shown
+}
+
+/// What a prediction is: a value of the target, or the probability of one of its two classes.
+fn prediction(target: &Column) -> serde_json::Value {
+    match target.levels.as_slice() {
+        [_, class] if target.kind == Kind::Category => json!({"is": "probability", "of": class}),
+        _ => json!({"is": "value"}),
+    }
 }
 
 async fn v2_model_ready(State(app): Shared, request: Request) -> Response {

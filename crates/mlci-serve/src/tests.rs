@@ -1,7 +1,7 @@
 //! A model for the tests, and requests to its router.
 
 use mlci_core::Digest;
-use mlci_model::{Column, Estimator, Kind, Linear, Model, Parts, Profile, Schema};
+use mlci_model::{Column, Estimator, Generalized, Golden, Kind, Linear, Link, Model, Parts, Profile, Schema, Unseen};
 
 use crate::ServedModel;
 
@@ -27,6 +27,34 @@ pub(crate) fn model(name: &str) -> Model {
         data: Digest::of(b"data"),
         config: Digest::of(b"config"),
         golden: vec![],
+    })
+    .unwrap()
+}
+
+/// `y = 100·green + 200·7 + a + day`: a colour with the levels red, green and 7; `a`, which is 5 where it is missing; and
+/// a day. Golden rows have two colours.
+pub(crate) fn coloured(unseen: Unseen) -> Model {
+    let values = [0.0, 1.0, 2.0];
+    let levels = ["red", "green", "7"].map(str::to_owned).to_vec();
+    let number = |name: &str, kind| Column::observed(name, kind, None, &values).unwrap();
+    let profile = Profile::of(&values.repeat(100)).unwrap();
+    let golden = |row: [f64; 3], prediction| Golden { row: row.to_vec(), prediction };
+    Model::new(Parts {
+        name: "coloured".parse().unwrap(),
+        schema: Schema {
+            features: vec![
+                Column::category("colour", levels, unseen),
+                Column { fill: Some(5.0), ..number("a", Kind::Float) },
+                number("day", Kind::Date),
+            ],
+            target: number("y", Kind::Float),
+        },
+        estimator: Estimator::Linear(Linear { coefficients: vec![100.0, 200.0, 1.0, 1.0], intercept: 0.0 }),
+        profiles: vec![profile.clone(); 3],
+        prediction_profile: profile,
+        data: Digest::of(b"data"),
+        config: Digest::of(b"config"),
+        golden: vec![golden([1.0, 2.0, 3.25], 105.25), golden([2.0, 0.5, -1.0], 199.5)],
     })
     .unwrap()
 }
@@ -268,4 +296,40 @@ fn versions_that_cannot_stand_in_a_header() {
         let error = ServedModel::from_bytes(&bytes, Some(version.to_owned())).unwrap_err().to_string();
         assert!(error.contains("cannot be a model version"), "{error}");
     }
+}
+
+/// Levels, dates and missing values by every interface: (green, 5 for the missing one, 1970-01-03) is 100 + 5 + 2.
+#[tokio::test]
+async fn every_interface_takes_texts() {
+    let model = coloured(Unseen::Refuse).encode().unwrap();
+    let router = crate::router(ServedModel::from_bytes(&model, None).unwrap());
+    let (_, reply) = post(&router, "/predict", JSON, r#"{"colour":"green","day":"1970-01-03"}"#).await;
+    assert_eq!(reply["predictions"], json!([107.0]));
+    let frame = json!({"dataframe_split": {"columns": ["colour", "day"], "data": [["green", "1970-01-03"]]}});
+    let csv = "day,colour,a\n1970-01-03,green,NA\n";
+    assert_eq!(post(&router, "/invocations", JSON, frame.to_string()).await.1, json!({"predictions": [107.0]}));
+    assert_eq!(post(&router, "/invocations", "text/csv", csv).await.1, json!({"predictions": [107.0]}));
+    let tensor = |name: &str, data: &str| json!({"name": name, "shape": [1], "datatype": "BYTES", "data": [data]});
+    let inputs = json!({"inputs": [tensor("colour", "green"), tensor("day", "1970-01-03")]});
+    let (status, reply) = post(&router, "/v2/models/coloured/infer", JSON, inputs.to_string()).await;
+    assert_eq!((status, &reply["outputs"][0]["data"]), (200, &json!([107.0])), "{reply}");
+    let (_, metadata) = get(&router, "/v2/models/coloured").await;
+    let datatypes: Vec<_> = (0..3).map(|input| metadata["inputs"][input]["datatype"].clone()).collect();
+    assert_eq!(datatypes, ["BYTES", "FP64", "BYTES"]);
+    let (_, shown) = get(&router, "/model").await;
+    assert_eq!(shown["features"][0]["levels"], json!(["red", "green", "7"]));
+    assert_eq!((&shown["features"][0]["unseen"], &shown["features"][1]["fill"]), (&json!("refuse"), &json!(5.0)));
+    assert_eq!(shown["prediction"], json!({"is": "value"}));
+}
+
+#[tokio::test]
+async fn a_classifier_says_what_its_predictions_are() {
+    let mut parts = model("demo").parts().clone();
+    let linear = Linear { coefficients: vec![0.0; 3], intercept: 0.0 };
+    parts.estimator = Estimator::Generalized(Generalized { link: Link::Logit, linear });
+    parts.schema.target = Column::category("y", vec!["bad".into(), "good".into()], Unseen::Refuse);
+    let served = ServedModel::from_bytes(&Model::new(parts).unwrap().encode().unwrap(), None).unwrap();
+    let router = crate::router(served);
+    assert_eq!(get(&router, "/model").await.1["prediction"], json!({"is": "probability", "of": "good"}));
+    assert_eq!(post(&router, "/predict", JSON, "[[1,2,3]]").await.1["predictions"], json!([0.5]));
 }

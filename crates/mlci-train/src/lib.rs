@@ -41,6 +41,7 @@ mod dependence;
 mod evaluate;
 mod fit;
 mod gate;
+mod levels;
 mod linear;
 mod metrics;
 mod number;
@@ -53,6 +54,7 @@ mod table;
 mod train;
 
 pub use mlci_core::{Digest, ModelName, Verdict};
+pub use mlci_model::{Unseen, Value};
 /// The arrays in this crate's signatures.
 pub use ndarray;
 
@@ -70,10 +72,10 @@ pub use crate::{
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{
-        ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, gather,
-        gather_file, read_csv, read_csv_file, read_header,
+        ColumnOptions, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError, ReadFileError,
+        ReadOptions, TextColumn, gather, gather_file, read_csv, read_csv_file, read_header,
     },
-    report::{ColumnReport, DataReport, Distinct, DropReason, Role},
+    report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     split::{Split, folds, split},
     stream::{Gathered, PenaltyChoice, PenaltyScore, RowCounts},
     table::{MissingColumns, Table},

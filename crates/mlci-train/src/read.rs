@@ -10,15 +10,19 @@ mod cell;
 mod chunks;
 mod error;
 mod gather;
+mod levels;
 mod options;
 pub(crate) mod parallel;
 mod plan;
 mod problem;
 mod records;
 mod rows;
+mod rule;
 mod tally;
 mod text;
+mod violations;
 
+pub(crate) use self::error::some;
 use self::{
     chunks::{Chunk, Chunks},
     plan::Plan,
@@ -30,7 +34,7 @@ pub use self::{
     error::{Key, ReadError, ReadFileError},
     gather::{gather, gather_file},
     options::{ColumnOptions, MissingPolicy, ReadOptions},
-    problem::{Place, Problem, TextColumn},
+    problem::{Place, Problem, ProblemCount, ProblemKind, TextColumn},
 };
 
 /// Reads CSV (RFC 4180) whose first line names the columns.
@@ -88,7 +92,8 @@ fn begin<R: Read>(text: Text<R>, delimiter: u8) -> Result<(Chunks<Text<R>>, Byte
     match records.next(&mut record)? {
         None => Err(ReadError::Empty),
         Some(Line { is_open: true, .. }) => {
-            Err(ReadError::Problems { problems: vec![Problem::UnclosedQuote { line: 1 }], total: 1 })
+            let problems = vec![Problem::UnclosedQuote { line: 1 }];
+            Err(ReadError::Problems { problems, counts: Vec::new(), total: 1 })
         }
         Some(_) => Ok((chunks, record)),
     }

@@ -52,10 +52,27 @@ pub struct ColumnReport {
     pub unit: Option<String>,
     /// How many of the rows read lack it.
     pub missing: u64,
+    /// In how many of them something stands in for it.
+    pub filled: u64,
+    /// In how many rows the base level stands in for a level that is none.
+    pub unseen: u64,
+    /// The levels of a category and how often each is there, in the order of the schema; the first 50.
+    pub levels: Vec<LevelCount>,
+    /// What is declared of its values, for people; all rows keep to it.
+    pub checks: Vec<String>,
     /// How many different values the rows kept have.
     pub distinct: Distinct,
     /// Count, mean, standard deviation, range and deciles of the rows kept; `None` if they are not all numbers.
     pub profile: Option<Profile>,
+}
+
+/// A level of a category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelCount {
+    /// Its name.
+    pub level: String,
+    /// How many of the rows kept have it.
+    pub count: u64,
 }
 
 /// What a column is for.

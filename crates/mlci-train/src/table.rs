@@ -1,4 +1,4 @@
-use mlci_model::Schema;
+use mlci_model::{Column, Kind, Schema};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 use crate::DataReport;
@@ -82,23 +82,48 @@ impl Table {
     pub(crate) fn values_for(&self, schema: &Schema, rows: &[usize]) -> Result<Vec<f64>, MissingColumns> {
         let mut columns = Vec::with_capacity(schema.features.len());
         let mut missing = MissingColumns { absent: Vec::new(), unusable: Vec::new() };
-        for name in schema.names() {
-            if let Some(position) = self.schema.position(name) {
-                columns.push(self.features.column(position));
-            } else if let Some((_, values)) = self.spare.iter().find(|(spare, _)| spare == name) {
-                columns.push(ArrayView1::from(values));
-            } else if self.report.columns.iter().any(|column| column.name == name) {
+        for wanted in &schema.features {
+            let name = &wanted.name;
+            if let Some(position) = self.schema.position(name)
+                && let Some(there) = self.schema.features.get(position)
+                && let Some(map) = positions(there, wanted)
+            {
+                columns.push((self.features.column(position), map));
+            } else if wanted.levels.is_empty()
+                && let Some((_, values)) = self.spare.iter().find(|(spare, _)| spare == name)
+            {
+                columns.push((ArrayView1::from(values), Vec::new()));
+            } else if self.report.columns.iter().any(|column| column.name == *name) {
                 missing.unusable.push(name.to_owned());
             } else {
                 missing.absent.push(name.to_owned());
             }
         }
+        // Of other classes, or in another order, what the model says would be compared with something else.
+        let (there, wanted) = (&self.schema.target, &schema.target);
+        if there.name == wanted.name && (there.levels != wanted.levels) {
+            missing.unusable.push(wanted.name.clone());
+        }
         if !(missing.absent.is_empty() && missing.unusable.is_empty()) {
             return Err(missing);
         }
         let rows = rows.iter().filter(|row| **row < self.rows());
-        Ok(rows.flat_map(|row| columns.iter().map(|column| column[*row])).collect())
+        let value = |(column, map): &(ArrayView1<'_, f64>, Vec<f64>), row: usize| {
+            let value = column[row];
+            if map.is_empty() { value } else { map.get(value as usize).copied().unwrap_or(f64::NAN) }
+        };
+        Ok(rows.flat_map(|row| columns.iter().map(move |column| value(column, *row))).collect())
     }
+}
+
+/// What each position of the levels of a column here is in another model's column; nothing: values stay as they are.
+/// `None`: the columns are not of one kind, or a level here is none there.
+fn positions(here: &Column, there: &Column) -> Option<Vec<f64>> {
+    let is_text = |column: &Column| matches!(column.kind, Kind::Category | Kind::Date);
+    if (is_text(here) || is_text(there)) && here.kind != there.kind {
+        return None;
+    }
+    here.levels.iter().map(|level| there.level(level)).collect()
 }
 
 /// Columns that a model needs and a table cannot give.
@@ -106,12 +131,13 @@ impl Table {
 #[error(
     "the data cannot give what the model predicts from{}{}",
     list("; it has no column ", absent),
-    list("; not wholly numeric, or not a possible feature: ", unusable)
+    list("; not wholly numeric, with other levels, or not a possible feature: ", unusable)
 )]
 pub struct MissingColumns {
     /// Columns that the data does not have.
     pub absent: Vec<String>,
-    /// Columns that it has, but not as finite numbers in every row, or as the target or identifier.
+    /// Columns that it has, but not as finite numbers in every row, or with levels that the model does not know, or as
+    /// the target or identifier; and the target, if it has other classes.
     pub unusable: Vec<String>,
 }
 

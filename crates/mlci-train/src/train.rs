@@ -6,6 +6,7 @@ use crate::{
     Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Gathered, LinearFit, Metrics, RowCounts,
     ScoreError, Scored, Table, cross_validation,
     evaluate::{Unpredicted, evaluate, predict},
+    levels,
     split::golden,
     stream::{MOST_FOLDS, Marginal},
 };
@@ -79,6 +80,18 @@ pub enum TrainError {
         target: String,
         /// Its value.
         value: f64,
+        /// How many training rows there are.
+        rows: usize,
+    },
+    /// A category has levels of which no training row tells anything.
+    #[error("{}", levels::explain(column, levels, others, *rows))]
+    Levels {
+        /// The category.
+        column: String,
+        /// Those levels.
+        levels: Vec<String>,
+        /// The other levels, the base level first; a single one is in all rows.
+        others: Vec<String>,
         /// How many training rows there are.
         rows: usize,
     },
@@ -171,6 +184,7 @@ impl Gathered {
         self.check()?;
         let target = &self.schema.target;
         refuse_constant(&target.name, target.range.min, target.range.max, self.rows.all())?;
+        levels::refuse_unlearnable(self)?;
         let design = Design::from(&self.schema);
         let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
         let failed = |source| TrainError::Fit {
@@ -249,8 +263,8 @@ impl Gathered {
         // Profiles exist for one value or more, all finite, and there are more rows than features.
         let no_rows = || TrainError::Score(ScoreError::NoRows);
         let rows: Vec<usize> = self.sampled_training().into_iter().map(|(row, _)| row).collect();
-        let profile = |name: &str, column: &Marginal, sample: &[f64]| {
-            let profile = column.profile(sample).ok_or_else(no_rows)?;
+        let profile = |name: &str, marginal: &Marginal, sample: &[f64], levels: &[String]| {
+            let profile = marginal.profile(sample, levels.len()).ok_or_else(no_rows)?;
             if profile.standard_deviation.is_finite() {
                 Ok(profile)
             } else {
@@ -264,7 +278,7 @@ impl Gathered {
             sample.features.columns().into_iter().zip(&self.columns).zip(&self.schema.features)
         {
             let values: Vec<f64> = rows.iter().map(|row| values[*row]).collect();
-            profiles.push(profile(&column.name, marginal, &values)?);
+            profiles.push(profile(&column.name, marginal, &values, &column.levels)?);
             features.push(observed(column, marginal).ok_or_else(no_rows)?);
         }
         let truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
@@ -273,7 +287,7 @@ impl Gathered {
             name: name.clone(),
             estimator,
             profiles,
-            prediction_profile: profile(&schema.target.name, target, &truth)?,
+            prediction_profile: profile(&schema.target.name, target, &truth, &[])?,
             schema,
             data,
             config,
@@ -283,7 +297,9 @@ impl Gathered {
         let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
         let prediction = predict(&draft, sample, &rows).map_err(|error| match error {
             Unpredicted::Row(_, source) => TrainError::Predict(source),
-            Unpredicted::Columns(source) => TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source }),
+            Unpredicted::Columns(source) => {
+                TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source })
+            }
         })?;
         let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
         parts.prediction_profile = self.prediction_profile(&draft, &prediction).ok_or_else(no_rows)?;
@@ -310,7 +326,7 @@ impl Gathered {
             let terms = linear.coefficients.iter().zip(&self.columns);
             column.mean = terms.fold(linear.intercept, |sum, (weight, column)| sum + weight * column.mean);
         }
-        column.profile(prediction)
+        column.profile(prediction, 0)
     }
 
     /// The rows of the training table, or those that are not in a fold.

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use mlci_train::ColumnOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Data {
     /// The character between fields: one ASCII character.
     #[serde(default = "defaults::delimiter")]
     pub delimiter: char,
+    /// The character that lines to be passed over begin with: one ASCII character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
     /// What to do with rows that miss a value: `stop` or `drop`.
     #[serde(default)]
     pub missing: Missing,
@@ -48,18 +52,76 @@ pub enum Missing {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// The type: `float` or `integer`. Default: inferred.
+    /// The type: `float`, `integer`, `category` or `date`. Default: `category` where there are `levels`, else inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ColumnType>,
     /// The unit of its values, such as `g/L`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// The smallest value allowed.
+    /// The smallest value allowed: a number, or a date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The largest value allowed.
+    pub min: Option<Value>,
+    /// The largest value allowed: a number, or a date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
+    pub max: Option<Value>,
+    /// The only numbers allowed. Default: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<f64>,
+    /// The levels of a category, the base level first. Default: those of the data, in the order of their bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<String>,
+    /// Which of the levels of the data is the base level. Default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// What becomes of a level that is none of them: `refuse` or `base`.
+    #[serde(default, skip_serializing_if = "Unseen::is_default")]
+    pub unseen: Unseen,
+    /// What stands in for a missing value, in the data and when the model is asked: a number, a level or a date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<Value>,
+    /// Whether no value may stand in two rows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// The largest share of the rows that may lack a value, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_missing: Option<f64>,
+}
+
+/// A value of a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a number or a text")]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// A level, or a date.
+    Text(String),
+}
+
+impl From<&Value> for mlci_model::Value {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Number(number) => Self::Number(*number),
+            Value::Text(text) => Self::Text(text.clone()),
+        }
+    }
+}
+
+/// What becomes of a level of a category that is none of its levels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unseen {
+    /// The row is refused.
+    #[default]
+    Refuse,
+    /// It counts as the base level.
+    Base,
+}
+
+impl Unseen {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The type of a column.
@@ -70,4 +132,40 @@ pub enum ColumnType {
     Float,
     /// Whole numbers of at most 2^53.
     Integer,
+    /// One of some levels.
+    Category,
+    /// A date (ISO 8601), or a point in time (RFC 3339).
+    Date,
+}
+
+impl From<ColumnType> for mlci_model::Kind {
+    fn from(kind: ColumnType) -> Self {
+        match kind {
+            ColumnType::Float => Self::Float,
+            ColumnType::Integer => Self::Integer,
+            ColumnType::Category => Self::Category,
+            ColumnType::Date => Self::Date,
+        }
+    }
+}
+
+impl From<&Column> for ColumnOptions {
+    fn from(column: &Column) -> Self {
+        Self {
+            kind: column.kind.map(Into::into),
+            unit: column.unit.clone(),
+            min: column.min.as_ref().map(Into::into),
+            max: column.max.as_ref().map(Into::into),
+            allowed: column.allowed.clone(),
+            levels: column.levels.clone(),
+            base: column.base.clone(),
+            unseen: match column.unseen {
+                Unseen::Refuse => mlci_model::Unseen::Refuse,
+                Unseen::Base => mlci_model::Unseen::Base,
+            },
+            fill: column.fill.as_ref().map(Into::into),
+            unique: column.unique,
+            max_missing: column.max_missing,
+        }
+    }
 }

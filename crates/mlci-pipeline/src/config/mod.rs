@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::keys::nearest;
 pub use self::{
-    data::{Column, ColumnType, Data, Missing},
+    data::{Column, ColumnType, Data, Missing, Unseen, Value},
     environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,
     gate::{Gate, Limit, Metric},

@@ -191,6 +191,13 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let help = "write one ASCII character that is no quote and no line end, such as \";\" or \"\\t\"";
         return at("data", "delimiter", message, help);
     }
+    if let Some(comment) = config.data.comment
+        && (!comment.is_ascii() || matches!(comment, '"' | '\n' | '\r') || comment == delimiter)
+    {
+        let message = format!("`data.comment` is `{}`", comment.escape_default());
+        let help = "write one ASCII character that is no quote, no line end and not the delimiter, such as \"#\"";
+        return at("data", "comment", message, help);
+    }
     if config.image.port == 0 {
         return at(
             "image",

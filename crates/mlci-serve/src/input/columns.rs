@@ -7,7 +7,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use super::{
     Field, Reader,
     record::{Key, KeySeed, Rows},
-    value::Number,
+    value::Single,
 };
 use crate::refusal::Refusal;
 
@@ -57,10 +57,8 @@ impl<'de> Visitor<'de> for Inputs<'_, '_> {
             reader.take_column(feature, before, &column).map_err(|refusal| reader.fail(refusal))?;
             guess = feature + 1;
         }
-        if let Some(feature) = seen.iter().position(|seen| !seen) {
-            let refusal = reader.missing(feature, None);
-            return Err(reader.fail(refusal));
-        }
+        reader.refuse_absent(&seen).map_err(|refusal| reader.fail(refusal))?;
+        reader.fill_absent(&seen);
         Ok(())
     }
 }
@@ -86,6 +84,18 @@ impl Reader<'_> {
         }
         Ok(())
     }
+
+    /// Fills in the columns that have not been seen, each of which has a fill.
+    pub(super) fn fill_absent(&mut self, seen: &[bool]) {
+        let layout = self.layout;
+        for row in self.values.chunks_exact_mut(layout.width()) {
+            for (feature, (value, seen)) in row.iter_mut().zip(seen).enumerate() {
+                if let Some(fill) = layout.fill(feature).filter(|_| !seen) {
+                    *value = fill;
+                }
+            }
+        }
+    }
 }
 
 /// A column that was read: how many values, and the values where they are not in place yet.
@@ -95,7 +105,7 @@ struct Values {
     kept: Vec<f64>,
 }
 
-/// The values of one feature: a list of numbers, of lists of one number, or a bare number.
+/// The values of one feature: a list of values, of lists of one value, or a bare value.
 struct Column<'a, 's> {
     reader: &'a mut Reader<'s>,
     feature: usize,
@@ -124,13 +134,21 @@ impl Column<'_, '_> {
         }
         values.count += 1;
     }
+
+    /// The one value that `read` reads.
+    fn only<E: de::Error>(mut self, read: impl FnOnce(Single<'_, '_>) -> Result<f64, E>) -> Result<Values, E> {
+        let value = read(Single(self.reader))?;
+        let mut values = Values::default();
+        self.add(&mut values, value);
+        Ok(values)
+    }
 }
 
 impl<'de> Visitor<'de> for Column<'_, '_> {
     type Value = Values;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of numbers")
+        f.write_str("a list of values")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Values, A::Error> {
@@ -142,11 +160,8 @@ impl<'de> Visitor<'de> for Column<'_, '_> {
         Ok(values)
     }
 
-    fn visit_f64<E: de::Error>(mut self, value: f64) -> Result<Values, E> {
-        let value = Number(self.reader).visit_f64(value)?;
-        let mut values = Values::default();
-        self.add(&mut values, value);
-        Ok(values)
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Values, E> {
+        self.only(|single| single.visit_f64(value))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Values, E> {
@@ -156,9 +171,13 @@ impl<'de> Visitor<'de> for Column<'_, '_> {
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Values, E> {
         self.visit_f64(value as f64)
     }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Values, E> {
+        self.only(|single| single.visit_str(value))
+    }
 }
 
-/// A number, or a list of one number.
+/// A value, or a list of one value.
 struct Cell<'a, 's>(&'a mut Reader<'s>);
 
 impl<'de> DeserializeSeed<'de> for Cell<'_, '_> {
@@ -173,36 +192,36 @@ impl<'de> Visitor<'de> for Cell<'_, '_> {
     type Value = f64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a finite number")
+        f.write_str("a number or a text")
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
-        Number(self.0).visit_f64(value)
+        Single(self.0).visit_f64(value)
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<f64, E> {
-        Number(self.0).visit_i64(value)
+        Single(self.0).visit_i64(value)
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {
-        Number(self.0).visit_u64(value)
+        Single(self.0).visit_u64(value)
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<f64, E> {
-        Number(self.0).visit_bool(value)
+        Single(self.0).visit_bool(value)
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<f64, E> {
-        Number(self.0).visit_str(value)
+        Single(self.0).visit_str(value)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<f64, E> {
-        Number(self.0).visit_unit()
+        Single(self.0).visit_unit()
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<f64, A::Error> {
         let reader = self.0;
-        let value = seq.next_element_seed(Number(reader))?;
+        let value = seq.next_element_seed(Single(reader))?;
         match value {
             Some(value) if seq.next_element::<IgnoredAny>()?.is_none() => Ok(value),
             _ => {

@@ -2,7 +2,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::{Batch, Extras, Layout, Reader, shorten, without_mark};
+use super::{Batch, Extras, Layout, Reader, without_mark};
 use crate::refusal::Refusal;
 
 pub(crate) fn read(layout: &Layout, body: &[u8]) -> Result<Batch, Refusal> {
@@ -30,24 +30,13 @@ pub(crate) fn read(layout: &Layout, body: &[u8]) -> Result<Batch, Refusal> {
         }
         for (feature, text) in order.iter().zip(&record) {
             if let Some(feature) = *feature {
-                let value = number(layout, reader.row, feature, text)?;
+                let text = std::str::from_utf8(text)
+                    .map_err(|_| layout.mistyped(reader.row, feature, "bytes that are not UTF-8"))?;
+                let value = layout.cell(reader.row, feature, text)?;
                 reader.put(start, feature, value)?;
             }
         }
         reader.close_row(start)?;
     }
     reader.finish()
-}
-
-fn number(layout: &Layout, row: usize, feature: usize, text: &[u8]) -> Result<f64, Refusal> {
-    let wrong = |got: &str| layout.mistyped(row, feature, got);
-    let text = std::str::from_utf8(text).map_err(|_| wrong("bytes that are not UTF-8"))?.trim();
-    if text.is_empty() {
-        return Err(wrong("nothing (the model takes no missing values)"));
-    }
-    let value: f64 = text.parse().map_err(|_| wrong(&format!("the text \"{}\"", shorten(text))))?;
-    if value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return Err(wrong("a number too large for a 64-bit float"));
-    }
-    layout.check(row, feature, value).map(|()| value)
 }

@@ -10,8 +10,8 @@ use serde::{
 
 use super::{
     Batch, Extras, Field, Layout, Reader, shorten,
-    tensor::{Data, Tensor, assemble, shapes},
-    value::Number,
+    tensor::{Data, Raw, Tensor, assemble, shapes},
+    value::Single,
 };
 use crate::{nearest, refusal::Refusal};
 
@@ -196,7 +196,7 @@ impl<'de> Visitor<'de> for DataSeed<'_, '_> {
     type Value = Data;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of numbers")
+        f.write_str("a list of values")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Data, A::Error> {
@@ -204,7 +204,7 @@ impl<'de> Visitor<'de> for DataSeed<'_, '_> {
         let mut outer = 0_usize;
         // Named once: a name a value would be an allocation a value.
         self.reader.field = self.feature.map_or_else(|| Field::Tensor(self.label.to_owned()), Field::Feature);
-        while let Some(item) = seq.next_element_seed(Item { seed: &mut self, values: &mut data.values })? {
+        while let Some(item) = seq.next_element_seed(Item { seed: &mut self, data: &mut data })? {
             // A list after bare numbers is as uneven as one of another length.
             let even = match item {
                 Some(length) => (outer == 0 || data.inner.is_some()) && *data.inner.get_or_insert(length) == length,
@@ -221,27 +221,16 @@ impl<'de> Visitor<'de> for DataSeed<'_, '_> {
     }
 }
 
-/// A number, or a list of numbers; its length is the value then.
+/// A value, or a list of values; its length is the result then.
 struct Item<'b, 'a, 's> {
     seed: &'b mut DataSeed<'a, 's>,
-    values: &'b mut Vec<f64>,
-}
-
-impl Item<'_, '_, '_> {
-    fn stand(&mut self) {
-        let (index, width) = (self.values.len(), self.seed.width);
-        self.seed.reader.row = index / width;
-        if width > 1 {
-            self.seed.reader.field = Field::Feature(index % width);
-        }
-    }
+    data: &'b mut Data,
 }
 
 impl<'de> DeserializeSeed<'de> for Item<'_, '_, '_> {
     type Value = Option<usize>;
 
-    fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<Option<usize>, D::Error> {
-        self.stand();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -250,11 +239,12 @@ impl<'de> Visitor<'de> for Item<'_, '_, '_> {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a finite number")
+        f.write_str("a number or a text")
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Option<usize>, E> {
-        self.values.push(Number(self.seed.reader).visit_f64(value)?);
+        let value = Element { seed: self.seed, index: self.data.values.len() }.visit_f64(value)?;
+        self.data.push(value);
         Ok(None)
     }
 
@@ -267,23 +257,105 @@ impl<'de> Visitor<'de> for Item<'_, '_, '_> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Option<usize>, E> {
-        Number(self.seed.reader).visit_bool(value).map(|_| None)
+        let value = Element { seed: self.seed, index: self.data.values.len() }.visit_bool(value)?;
+        self.data.push(value);
+        Ok(None)
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Option<usize>, E> {
-        Number(self.seed.reader).visit_str(value).map(|_| None)
+        self.data.push(Raw::Text(value.to_owned()));
+        Ok(None)
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Option<usize>, E> {
-        Number(self.seed.reader).visit_unit().map(|_| None)
+        self.data.push(Raw::Missing);
+        Ok(None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Option<usize>, A::Error> {
-        let before = self.values.len();
-        while let Some(value) = seq.next_element_seed(Number(self.seed.reader))? {
-            self.values.push(value);
-            self.stand();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<usize>, A::Error> {
+        let before = self.data.values.len();
+        loop {
+            let index = self.data.values.len();
+            let Some(value) = seq.next_element_seed(Element { seed: &mut *self.seed, index })? else { break };
+            self.data.push(value);
         }
-        Ok(Some(self.values.len() - before))
+        Ok(Some(self.data.values.len() - before))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<usize>, A::Error> {
+        Element { seed: self.seed, index: self.data.values.len() }.visit_map(map).map(|_| None)
+    }
+}
+
+/// One element of the data. What features of texts have is taken as it comes, since the name of the tensor may come
+/// after its data.
+struct Element<'b, 'a, 's> {
+    seed: &'b mut DataSeed<'a, 's>,
+    index: usize,
+}
+
+impl Element<'_, '_, '_> {
+    /// Says where the value stands; whether it is one of a feature of numbers, which is checked at once.
+    fn stand(&mut self) -> bool {
+        let (index, width) = (self.index, self.seed.width);
+        self.seed.reader.row = index / width;
+        if width > 1 {
+            self.seed.reader.field = Field::Feature(index % width);
+        }
+        !matches!(self.seed.reader.field, Field::Feature(feature) if self.seed.reader.layout.is_text(feature))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_, '_, '_> {
+    type Value = Raw;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Element<'_, '_, '_> {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number or a text")
+    }
+
+    fn visit_f64<E: serde::de::Error>(mut self, value: f64) -> Result<Raw, E> {
+        if self.stand() { Single(self.seed.reader).visit_f64(value).map(Raw::Number) } else { Ok(Raw::Number(value)) }
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Raw, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Raw, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_bool<E: serde::de::Error>(mut self, value: bool) -> Result<Raw, E> {
+        if self.stand() {
+            Single(self.seed.reader).visit_bool(value).map(Raw::Number)
+        } else {
+            Ok(Raw::Text(value.to_string()))
+        }
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Raw, E> {
+        Ok(Raw::Missing)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, seq: A) -> Result<Raw, A::Error> {
+        self.stand();
+        Single(self.seed.reader).visit_seq(seq).map(Raw::Number)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Raw, A::Error> {
+        self.stand();
+        Single(self.seed.reader).visit_map(map).map(Raw::Number)
     }
 }

@@ -13,7 +13,7 @@ mod value;
 
 use std::collections::HashMap;
 
-use mlci_model::{Column, Kind, Model};
+use mlci_model::{Column, Kind, Model, NoValue};
 use serde::de;
 
 use crate::{nearest, refusal::Refusal};
@@ -57,10 +57,12 @@ impl Layout {
     fn expected(&self, feature: usize) -> String {
         let Some(column) = self.columns.get(feature) else { return "a finite number".to_owned() };
         let kind = match column.kind {
-            Kind::Integer => "a whole number of at most 2^53",
-            _ => "a finite number",
+            Kind::Integer => "a whole number of at most 2^53".to_owned(),
+            Kind::Category => format!("one of {}", listed(&column.levels)),
+            Kind::Date => "a date, such as \"2024-02-29\" or \"2024-02-29T12:00:00Z\"".to_owned(),
+            _ => "a finite number".to_owned(),
         };
-        column.unit.as_ref().map_or_else(|| kind.to_owned(), |unit| format!("{kind} in {unit}"))
+        column.unit.as_ref().map_or_else(|| kind.clone(), |unit| format!("{kind} in {unit}"))
     }
 
     /// The names of the features, cut where there are many.
@@ -72,20 +74,81 @@ impl Layout {
         if rest > 0 { format!("{names} and {rest} more") } else { names }
     }
 
-    /// Refuses a value that this feature cannot have.
-    fn check(&self, row: usize, feature: usize, value: f64) -> Result<(), Refusal> {
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        let whole = self.columns.get(feature).is_none_or(|column| column.kind != Kind::Integer)
-            || (value.fract() == 0.0 && value.abs() <= EXACT);
-        if value.is_finite() && whole {
-            return Ok(());
+    /// What stands in for this feature where it is missing.
+    fn fill(&self, feature: usize) -> Option<f64> {
+        self.columns.get(feature)?.fill
+    }
+
+    /// Whether values of this feature are texts.
+    fn is_text(&self, feature: usize) -> bool {
+        self.columns.get(feature).is_some_and(|column| matches!(column.kind, Kind::Category | Kind::Date))
+    }
+
+    /// The value of this feature that a number stands for.
+    fn number(&self, row: usize, feature: usize, number: f64) -> Result<f64, Refusal> {
+        let Some(column) = self.columns.get(feature) else { return Ok(number) };
+        column.value_of_number(number).map_err(|_| self.mistyped(row, feature, &number.to_string()))
+    }
+
+    /// The value of this feature that a text stands for. Numbers are no texts.
+    fn text(&self, row: usize, feature: usize, text: &str) -> Result<f64, Refusal> {
+        let Some(column) = self.columns.get(feature).filter(|_| self.is_text(feature)) else {
+            return Err(self.mistyped(row, feature, &quoted(text)));
+        };
+        column.value_of(text).map_err(|why| {
+            let hint = match why {
+                NoValue::Missing => format!(", which counts as missing{NOT_MISSING}"),
+                _ => nearest::suggestion(text, column.levels.iter().map(String::as_str)),
+            };
+            self.mistyped(row, feature, &format!("{}{hint}", quoted(text)))
+        })
+    }
+
+    /// The value of this feature that a cell of CSV stands for.
+    fn cell(&self, row: usize, feature: usize, text: &str) -> Result<f64, Refusal> {
+        if self.is_text(feature) && !text.trim_ascii().is_empty() {
+            return self.text(row, feature, text);
         }
-        Err(self.mistyped(row, feature, &value.to_string()))
+        let Some(column) = self.columns.get(feature) else { return Ok(f64::NAN) };
+        let text = text.trim_ascii();
+        column.value_of(text).map_err(|why| {
+            let got = match why {
+                NoValue::Missing if text.is_empty() => format!("nothing{NOT_MISSING}"),
+                NoValue::Missing => format!("{}, which counts as missing{NOT_MISSING}", quoted(text)),
+                NoValue::NotFinite if text.bytes().any(|byte| byte.is_ascii_digit()) => TOO_LARGE.to_owned(),
+                NoValue::NotFinite | NoValue::NotWhole => shorten(text),
+                _ => quoted(text),
+            };
+            self.mistyped(row, feature, &got)
+        })
+    }
+
+    /// The value of this feature where it is missing, as `got` says.
+    fn missing(&self, row: usize, feature: usize, got: &str) -> Result<f64, Refusal> {
+        self.fill(feature).ok_or_else(|| self.mistyped(row, feature, &format!("{got}{NOT_MISSING}")))
     }
 
     fn mistyped(&self, row: usize, feature: usize, got: &str) -> Refusal {
         Refusal::value(Some(row), self.name(feature), &self.expected(feature), got)
     }
+}
+
+/// The end of a message about a value that is missing, and has nothing to stand in for it.
+const NOT_MISSING: &str = " (the model takes no missing values here)";
+const TOO_LARGE: &str = "a number too large for a 64-bit float";
+
+/// The first few levels of a category.
+fn listed(levels: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown: Vec<String> = levels.iter().take(SHOWN).map(|level| format!("\"{}\"", shorten(level))).collect();
+    if levels.len() > SHOWN {
+        shown.push(format!("and {} more", levels.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+fn quoted(text: &str) -> String {
+    format!("the text \"{}\"", shorten(text))
 }
 
 /// What becomes of fields that the model does not know.
@@ -163,14 +226,29 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    /// Ends the row that starts at `start`, refusing it where a value is missing.
+    /// Ends the row that starts at `start`: what is missing is filled in, or the row is refused.
     fn close_row(&mut self, start: usize) -> Result<(), Refusal> {
-        let row = self.values.get(start..).unwrap_or_default();
-        if let Some(feature) = row.iter().position(|value| value.is_nan()) {
+        let layout = self.layout;
+        let row = self.values.get_mut(start..).unwrap_or_default();
+        let mut absent = row.iter_mut().enumerate().filter(|(_, value)| value.is_nan());
+        let unfilled = absent.find_map(|(feature, value)| match layout.fill(feature) {
+            Some(fill) => {
+                *value = fill;
+                None
+            }
+            None => Some(feature),
+        });
+        if let Some(feature) = unfilled {
             return Err(self.missing(feature, Some(self.row)));
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Refuses features that have not been seen, unless something stands in for them.
+    fn refuse_absent(&self, seen: &[bool]) -> Result<(), Refusal> {
+        let absent = seen.iter().enumerate().find(|(feature, seen)| !**seen && self.layout.fill(*feature).is_none());
+        absent.map_or(Ok(()), |(feature, _)| Err(self.missing(feature, None)))
     }
 
     fn missing(&self, feature: usize, row: Option<usize>) -> Refusal {
@@ -215,9 +293,7 @@ impl<'s> Reader<'s> {
             }
             order.push(feature);
         }
-        if let Some(feature) = seen.iter().position(|seen| !seen) {
-            return Err(self.missing(feature, None));
-        }
+        self.refuse_absent(&seen)?;
         self.order = Some(order);
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 
 use super::{
     Field, Reader,
-    value::{Number, count_rest},
+    value::{Single, count_rest},
 };
 use crate::refusal::Refusal;
 
@@ -32,7 +32,7 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
     }
 }
 
-/// One row: an object of fields, a list of numbers, or a bare number where the model has one feature.
+/// One row: an object of fields, a list of values, or a bare value where the model has one feature.
 struct Row<'a, 's>(&'a mut Reader<'s>);
 
 impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
@@ -48,8 +48,17 @@ impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
 impl Row<'_, '_> {
     fn wrong<E: de::Error>(self, got: &str) -> E {
         let row = self.0.row;
-        let expected = "an object of fields or a list of numbers";
+        let expected = "an object of fields or a list of values";
         self.0.fail(Refusal::at(Some(row), format!("expected {expected}, got {got}")).expected(expected))
+    }
+
+    /// A row of the one value that `read` reads.
+    fn only<E: de::Error>(self, read: impl FnOnce(Single<'_, '_>) -> Result<f64, E>) -> Result<(), E> {
+        let reader = self.0;
+        reader.field = Field::Feature(0);
+        let value = read(Single(reader))?;
+        let start = reader.open_row();
+        reader.put(start, 0, value).and_then(|()| reader.close_row(start)).map_err(|refusal| reader.fail(refusal))
     }
 }
 
@@ -57,7 +66,7 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of fields or a list of numbers")
+        f.write_str("an object of fields or a list of values")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
@@ -72,7 +81,7 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
             let feature = reader.order.as_ref().map_or(Some(column), |order| order.get(column).copied().flatten());
             let there = if let Some(feature) = feature {
                 reader.field = Field::Feature(feature);
-                let value = seq.next_element_seed(Number(reader))?;
+                let value = seq.next_element_seed(Single(reader))?;
                 if let Some(value) = value {
                     reader.put(start, feature, value).map_err(|refusal| reader.fail(refusal))?;
                 }
@@ -97,11 +106,7 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
         if self.0.layout.width() != 1 {
             return Err(self.wrong(&format!("the number {value}")));
         }
-        let reader = self.0;
-        reader.field = Field::Feature(0);
-        let value = Number(reader).visit_f64(value)?;
-        let start = reader.open_row();
-        reader.put(start, 0, value).and_then(|()| reader.close_row(start)).map_err(|refusal| reader.fail(refusal))
+        self.only(|single| single.visit_f64(value))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
@@ -116,8 +121,11 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
         Err(self.wrong(&value.to_string()))
     }
 
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
-        Err(self.wrong("a text"))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        if self.0.layout.width() != 1 || !self.0.layout.is_text(0) {
+            return Err(self.wrong("a text"));
+        }
+        self.only(|value| value.visit_str(text))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
@@ -183,7 +191,7 @@ pub(super) fn record<'de, A: MapAccess<'de>>(
         let Some(name) = name else { break };
         if let Key::Feature(feature) = name {
             reader.field = Field::Feature(feature);
-            let value = map.next_value_seed(Number(reader))?;
+            let value = map.next_value_seed(Single(reader))?;
             reader.put(start, feature, value).map_err(|refusal| reader.fail(refusal))?;
             guess = feature + 1;
         } else {

@@ -1,6 +1,6 @@
 //! Tensors of an inference request, checked and put together as rows.
 
-use super::{Batch, Extras, Layout, Reader, shorten};
+use super::{Batch, Extras, Layout, Reader, quoted, shorten};
 use crate::refusal::Refusal;
 
 /// A tensor as it came, with its data flat.
@@ -15,8 +15,43 @@ pub(super) struct Tensor {
 #[derive(Debug, Default)]
 pub(super) struct Data {
     pub(super) values: Vec<f64>,
+    /// What came in place of numbers, by its index; the value there is NaN.
+    others: Vec<(usize, Option<String>)>,
     /// The length of the inner lists, where the data came nested.
     pub(super) inner: Option<usize>,
+}
+
+/// An element of a tensor's data.
+pub(super) enum Raw {
+    Number(f64),
+    Text(String),
+    Missing,
+}
+
+impl Data {
+    pub(super) fn push(&mut self, element: Raw) {
+        let index = self.values.len();
+        match element {
+            Raw::Number(number) => return self.values.push(number),
+            Raw::Text(text) => self.others.push((index, Some(text))),
+            Raw::Missing => self.others.push((index, None)),
+        }
+        self.values.push(f64::NAN);
+    }
+
+    /// Turns what came into values of the features, where `place` says the row and the feature of an index.
+    fn settle(&mut self, layout: &Layout, place: impl Fn(usize) -> (usize, usize)) -> Result<(), Refusal> {
+        let mut others = std::mem::take(&mut self.others).into_iter().peekable();
+        for (index, value) in self.values.iter_mut().enumerate() {
+            let (row, feature) = place(index);
+            *value = match others.next_if(|(at, _)| *at == index) {
+                None => layout.number(row, feature, *value)?,
+                Some((_, Some(text))) => layout.text(row, feature, &text)?,
+                Some((_, None)) => layout.missing(row, feature, "null")?,
+            };
+        }
+        Ok(())
+    }
 }
 
 /// What the tensors of a request have to be.
@@ -35,23 +70,19 @@ pub(super) fn assemble(layout: &Layout, mut tensors: Vec<Tensor>) -> Result<Batc
         [one] => one.shape.len() == 2 && layout.position(&one.name, 0).is_none(),
         _ => false,
     };
-    if whole && let Some(tensor) = tensors.pop() {
+    if whole && let Some(mut tensor) = tensors.pop() {
         if tensor.shape.get(1) != Some(&(width as u64)) {
             return Err(tensor.misshapen(&format!("[n, {width}]: {}", layout.names())));
         }
+        tensor.data.settle(layout, |index| (index / width, index % width))?;
         let values = tensor.data.values;
-        for (row, values) in values.chunks_exact(width).enumerate() {
-            for (feature, value) in values.iter().enumerate() {
-                layout.check(row, feature, *value)?;
-            }
-        }
         return Ok(Batch { rows: values.len() / width, values });
     }
 
     let mut reader = Reader::new(layout, Extras::Refuse);
     let rows = tensors.first().map_or(0, |tensor| tensor.data.values.len());
     reader.values = vec![f64::NAN; rows * width];
-    for (index, tensor) in tensors.iter().enumerate() {
+    for (index, tensor) in tensors.iter_mut().enumerate() {
         let Some(feature) = layout.position(&tensor.name, index) else {
             let name = shorten(&tensor.name);
             let hint = layout.suggestion(&tensor.name);
@@ -68,16 +99,16 @@ pub(super) fn assemble(layout: &Layout, mut tensors: Vec<Tensor>) -> Result<Batc
                 .field(&tensor.name)
                 .expected("tensors of the same length"));
         }
+        tensor.data.settle(layout, |row| (row, feature))?;
         for (row, value) in tensor.data.values.iter().enumerate() {
-            layout.check(row, feature, *value)?;
             reader.row = row;
             reader.put(row * width, feature, *value)?;
         }
     }
-    if let Some(feature) = (0..width).find(|feature| tensors.iter().all(|tensor| tensor.name != layout.name(*feature)))
-    {
-        return Err(reader.missing(feature, None));
-    }
+    let is_there = |feature| tensors.iter().any(|tensor| tensor.name == layout.name(feature));
+    let seen: Vec<bool> = (0..width).map(is_there).collect();
+    reader.refuse_absent(&seen)?;
+    reader.fill_absent(&seen);
     reader.rows = rows;
     reader.finish()
 }
@@ -110,8 +141,14 @@ impl Tensor {
                 .field(&name)
                 .expected("one or more"));
         }
+        let text = self.data.others.iter().find_map(|(index, text)| Some((index, text.as_ref()?)));
+        if let Some((index, text)) = text.filter(|_| self.datatype != "BYTES") {
+            let row = index / usize::try_from(last.unwrap_or(1)).unwrap_or(1).max(1);
+            let expected = format!("{} values (texts are BYTES)", shorten(&self.datatype));
+            return Err(Refusal::value(Some(row), &name, &expected, &quoted(text)));
+        }
         let (min, max) = match self.datatype.as_str() {
-            "FP16" | "FP32" | "FP64" => return Ok(()),
+            "BYTES" | "FP16" | "FP32" | "FP64" => return Ok(()),
             "INT8" => (f64::from(i8::MIN), f64::from(i8::MAX)),
             "INT16" => (f64::from(i16::MIN), f64::from(i16::MAX)),
             "INT32" => (f64::from(i32::MIN), f64::from(i32::MAX)),
@@ -121,12 +158,13 @@ impl Tensor {
             "UINT32" => (0.0, f64::from(u32::MAX)),
             "UINT64" => (0.0, u64::MAX as f64),
             other => {
-                let expected = "FP64, FP32, FP16, or INT or UINT of 8, 16, 32 or 64 bits";
+                let expected = "FP64, FP32, FP16, INT or UINT of 8, 16, 32 or 64 bits, or BYTES";
                 let text = format!("the tensor `{name}` has the datatype `{}`, expected {expected}", shorten(other));
                 return Err(Refusal::input(text).field(&name).expected(expected));
             }
         };
-        let wrong = |value: &f64| value.fract() != 0.0 || !(min..=max).contains(value);
+        // NaN stands where something else came, which is looked at later.
+        let wrong = |value: &f64| !value.is_nan() && (value.fract() != 0.0 || !(min..=max).contains(value));
         if let Some((index, value)) = self.data.values.iter().enumerate().find(|(_, value)| wrong(value)) {
             let row = index / usize::try_from(last.unwrap_or(1)).unwrap_or(1).max(1);
             return Err(Refusal::value(Some(row), &name, &format!("{} values", self.datatype), &value.to_string()));

@@ -1,5 +1,10 @@
 use super::{Layout, csv, infer, mlflow, predict};
-use crate::{refusal::Refusal, tests::model};
+use mlci_model::Unseen;
+
+use crate::{
+    refusal::Refusal,
+    tests::{coloured, model},
+};
 
 /// Rows of the model `a` (in g/L), `b acid`, `n` (an integer).
 type Rows = Vec<f64>;
@@ -9,12 +14,15 @@ fn layout() -> Layout {
 }
 
 fn read(format: &str, body: &[u8]) -> Result<Rows, Refusal> {
-    let layout = layout();
+    read_by(&layout(), format, body)
+}
+
+fn read_by(layout: &Layout, format: &str, body: &[u8]) -> Result<Rows, Refusal> {
     let batch = match format {
-        "predict" => predict::read(&layout, body),
-        "mlflow" => mlflow::read(&layout, body),
-        "csv" => csv::read(&layout, body),
-        _ => infer::read(&layout, "y", body).map(|request| request.batch),
+        "predict" => predict::read(layout, body),
+        "mlflow" => mlflow::read(layout, body),
+        "csv" => csv::read(layout, body),
+        _ => infer::read(layout, "y", body).map(|request| request.batch),
     }?;
     assert_eq!(batch.values.len(), batch.rows * 3);
     Ok(batch.values)
@@ -75,7 +83,7 @@ fn plain_rows_that_do_not_fit() {
     no("[[1,2,3],\n [1,2,-Infinity]]", "got -Infinity, which is no JSON", Some("n"), Some(1));
     no(r#"[[1,2]]"#, "row 0: expected 3 values, got 2", None, Some(0));
     no(r#"[[1,2,3],[1,2,3,4,5]]"#, "row 1: expected 3 values, got 5", None, Some(1));
-    no("[1,2,3]", "row 0: expected an object of fields or a list of numbers, got the number 1", None, Some(0));
+    no("[1,2,3]", "row 0: expected an object of fields or a list of values, got the number 1", None, Some(0));
     no("[null]", "got null", None, Some(0));
     no("[]", "no rows", None, None);
     no(r#"{"rows":[]}"#, "no rows", None, None);
@@ -181,8 +189,8 @@ fn csv_that_does_not_fit() {
     no("a,a,b acid,n\n", "the column `a` is there twice", Some("a"), None);
     no("a,b acid,n\n1,2,3\n1,2\n", "row 1: expected 3 values, got 2", None, Some(1));
     no("a,b acid,n\n1,,3\n", "got nothing", Some("b acid"), Some(0));
-    no("a,b acid,n\n1,NA,3\n", "got the text \"NA\"", Some("b acid"), Some(0));
-    no("a,b acid,n\n1,nan,3\n", "got NaN", Some("b acid"), Some(0));
+    no("a,b acid,n\n1,NA,3\n", "got the text \"NA\", which counts as missing", Some("b acid"), Some(0));
+    no("a,b acid,n\n1,nan,3\n", "got the text \"nan\", which counts as missing", Some("b acid"), Some(0));
     no("a,b acid,n\n1,-inf,3\n", "got -inf", Some("b acid"), Some(0));
     no("a,b acid,n\n1,1e999,3\n", "a number too large", Some("b acid"), Some(0));
     no("a,b acid,n\n1,2,3.5\n", "a whole number", Some("n"), Some(0));
@@ -248,7 +256,7 @@ fn inference_requests_that_do_not_fit() {
     no(&[("x", "[2,3]", "FP64", "[[1,2,3],[4,null,6]]")], "got null", Some("b acid"), Some(1));
     no(&[("x", "[2,3]", "FP64", "[1,2,3,4,5,6.5]")], "a whole number", Some("n"), Some(1));
     no(&[("x", "[1,3]", "FP64", "[1,[[2]],3]")], "got a list", Some("b acid"), Some(0));
-    no(&[("x", "[1,3]", "FP64", "\"AAAA\"")], "expected a list of numbers", None, None);
+    no(&[("x", "[1,3]", "FP64", "\"AAAA\"")], "expected a list of values", None, None);
     let no = |body: &str, says, field| refuses("infer", body, says, field, None);
     no("{}", "`inputs` is missing", None);
     no(r#"{"input":[]}"#, "no key `input`; did you mean `inputs`?", Some("input"));
@@ -256,4 +264,108 @@ fn inference_requests_that_do_not_fit() {
     no(r#"{"inputs":[{"name":"a","shape":[1],"data":[1]}]}"#, "no `datatype`", Some("inputs[0].datatype"));
     no(r#"{"id":5,"inputs":[]}"#, "expected a string", None);
     no(r#"{"outputs":[{"name":"z"}],"inputs":[]}"#, "no output `z`", Some("z"));
+}
+
+/// Bodies of a colour (red, green, 7), `a` (5 where it is missing) and a day, which all give these values.
+#[track_caller]
+fn reads_colours(unseen: Unseen, format: &str, bodies: &[&str], expected: &[f64]) {
+    let layout = Layout::of(&coloured(unseen));
+    for body in bodies {
+        assert_eq!(read_by(&layout, format, body.as_bytes()).as_deref(), Ok(expected), "{body}");
+    }
+}
+
+/// A tensor request of a colour and a day; `a` is filled in where `tensor` is none of it.
+fn bytes(colour: &str, tensor: &str) -> String {
+    format!(
+        r#"{{"inputs":[{{"name":"colour","shape":[2],"datatype":"BYTES","data":{colour}}},{tensor}
+            {{"data":["1970-01-02","1970-01-01T06:00:00Z"],"name":"day","shape":[2,1],"datatype":"BYTES"}}]}}"#
+    )
+}
+
+#[test]
+fn levels_dates_and_missing_values() {
+    let expected = [1.0, 5.0, 1.0, 2.0, 0.5, 0.25];
+    let reads = |format: &str, bodies: &[&str]| reads_colours(Unseen::Refuse, format, bodies, &expected);
+    reads(
+        "predict",
+        &[
+            r#"[{"colour":"green","day":"1970-01-02"},{"a":0.5,"day":"1970-01-01T06:00:00Z","colour":7}]"#,
+            r#"[["green",null,"1970-01-02"],["7",0.5,"1970-01-01 06:00"]]"#,
+            r#"[[" green ",5,"1970-01-02"],[7,0.5,"1970-01-01T07:00:00+01:00"]]"#,
+        ],
+    );
+    reads(
+        "mlflow",
+        &[
+            r#"{"dataframe_split":{"data":[["green",null,"1970-01-02"],[7,0.5,"1970-01-01T06:00Z"]],"columns":["colour","a","day"]}}"#,
+            r#"{"inputs":{"colour":["green",7],"a":[null,0.5],"day":[["1970-01-02"],"1970-01-01T06:00Z"]}}"#,
+        ],
+    );
+    reads(
+        "csv",
+        &[
+            "colour,a,day\ngreen,,1970-01-02\n 7 ,0.5,1970-01-01T06:00Z\n",
+            "day,a,colour\n1970-01-02,NA,green\n1970-01-01T06:00Z,.5,7\n",
+        ],
+    );
+    let a = r#"{"name":"a","datatype":"FP64","shape":[2],"data":[null,0.5]},"#;
+    let whole = r#"{"inputs":[{"name":"x","shape":[2,3],"datatype":"BYTES",
+        "data":[["green",null,"1970-01-02"],[7,0.5,"1970-01-01T06:00Z"]]}]}"#;
+    reads("infer", &[&bytes(r#"["green","7"]"#, a), whole]);
+    // Without `a` at all.
+    let expected = [1.0, 5.0, 1.0, 2.0, 5.0, 0.25];
+    let reads = |format: &str, body: &str| reads_colours(Unseen::Refuse, format, &[body], &expected);
+    reads("infer", &bytes(r#"["green","7"]"#, ""));
+    reads("mlflow", r#"{"inputs":{"colour":["green",7],"day":["1970-01-02","1970-01-01T06:00Z"]}}"#);
+    reads("csv", "colour,day\ngreen,1970-01-02\n7,1970-01-01T06:00Z\n");
+    reads_colours(Unseen::Base, "predict", &[r#"[["pink",0,"1970-01-01"]]"#], &[0.0, 0.0, 0.0]);
+    // One feature takes bare texts.
+    let mut parts = coloured(Unseen::Refuse).parts().clone();
+    parts.schema.features.truncate(1);
+    parts.profiles.truncate(1);
+    parts.golden.clear();
+    let mlci_model::Estimator::Linear(linear) = &mut parts.estimator else { unreachable!() };
+    linear.coefficients.truncate(2);
+    let layout = Layout::of(&mlci_model::Model::new(parts).unwrap());
+    assert_eq!(predict::read(&layout, br#"["green", 7, ["red"]]"#).unwrap().values, [1.0, 2.0, 0.0]);
+}
+
+#[test]
+fn texts_that_do_not_fit() {
+    let layout = Layout::of(&coloured(Unseen::Refuse));
+    let no = |format: &str, body: &str, says: &str, field: &str, row: usize| {
+        let refusal = read_by(&layout, format, body.as_bytes()).expect_err(body);
+        let (error, named, at) = refusal.parts();
+        assert!(error.contains(says), "{body}\n{error:?} does not say {says:?}");
+        assert_eq!((named, at), (Some(field), Some(row)), "{body}");
+    };
+    let levels = "expected one of \"red\", \"green\", \"7\", got";
+    no("predict", r#"[["pink",0,"1970-01-01"]]"#, &format!("{levels} the text \"pink\""), "colour", 0);
+    no("predict", r#"[["gren",0,"1970-01-01"]]"#, "did you mean `green`?", "colour", 0);
+    no("predict", r#"[[8,0,"1970-01-01"]]"#, &format!("{levels} 8"), "colour", 0);
+    no("predict", r#"[[true,0,"1970-01-01"]]"#, &format!("{levels} true"), "colour", 0);
+    no("predict", r#"[[null,0,"1970-01-01"]]"#, "got null (the model takes no missing values here)", "colour", 0);
+    no("predict", r#"[["NA",0,"1970-01-01"]]"#, "\"NA\", which counts as missing", "colour", 0);
+    no("predict", r#"[["red","0","1970-01-01"]]"#, "expected a finite number, got the text \"0\"", "a", 0);
+    no("predict", r#"[["red",0,"01.02.1970"]]"#, "expected a date, such as \"2024-02-29\"", "day", 0);
+    no("predict", r#"[["red",0,5]]"#, "got 5", "day", 0);
+    no("predict", r#"[{"colour":"red"}]"#, "the field `day` is missing", "day", 0);
+    no("mlflow", r#"{"inputs":{"colour":["red","pink"],"day":["1970-01-01","1970-01-01"]}}"#, "\"pink\"", "colour", 1);
+    no("csv", "colour,day\nred,1970-01-01\ngrene,1970-01-01\n", "did you mean `green`?", "colour", 1);
+    no("csv", "colour,day\nred,\n", "got nothing (the model takes no missing values here)", "day", 0);
+    no("infer", &bytes(r#"["green","pink"]"#, ""), "\"pink\"", "colour", 1);
+    no("infer", &bytes(r#"["green",[1]]"#, ""), "uneven", "colour", 1);
+    no("infer", &bytes(r#"["green",{}]"#, ""), "got an object", "colour", 1);
+    let texts = |data| format!(r#"{{"name":"a","datatype":"FP64","shape":[2],"data":{data}}},"#);
+    no(
+        "infer",
+        &bytes(r#"["green","red"]"#, &texts(r#"["1",2]"#)),
+        "FP64 values (texts are BYTES), got the text",
+        "a",
+        0,
+    );
+    let late = r#"{"inputs":[{"data":["pink"],"shape":[1],"datatype":"BYTES","name":"colour"},
+        {"name":"day","shape":[1],"datatype":"BYTES","data":["1970-01-01"]}]}"#;
+    no("infer", late, "\"pink\"", "colour", 0);
 }

@@ -3,13 +3,13 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use super::{Field, Reader, shorten};
+use super::{Field, Reader, TOO_LARGE, quoted};
 use crate::refusal::Refusal;
 
-/// Reads one number, at the place where the reader stands.
-pub(super) struct Number<'a, 's>(pub(super) &'a mut Reader<'s>);
+/// Reads one value, at the place where the reader stands: a number, or the text of a level or of a date.
+pub(super) struct Single<'a, 's>(pub(super) &'a mut Reader<'s>);
 
-impl<'de> DeserializeSeed<'de> for Number<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Single<'_, '_> {
     type Value = f64;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<f64, D::Error> {
@@ -17,46 +17,69 @@ impl<'de> DeserializeSeed<'de> for Number<'_, '_> {
     }
 }
 
-impl Number<'_, '_> {
+impl Single<'_, '_> {
     fn wrong<E: de::Error>(self, got: &str) -> E {
         let refusal = self.0.mistyped(got);
         self.0.fail(refusal)
     }
+
+    fn is_text(&self) -> bool {
+        matches!(self.0.field, Field::Feature(feature) if self.0.layout.is_text(feature))
+    }
+
+    /// A level that is written like a number or like true or false. What is none is refused as what came, not as a text.
+    fn written<E: de::Error>(self, text: &str) -> Result<f64, E> {
+        let found = match self.0.field {
+            Field::Feature(feature) => self.0.layout.text(self.0.row, feature, text).ok(),
+            _ => None,
+        };
+        found.ok_or_else(|| self.wrong(text))
+    }
 }
 
-impl<'de> Visitor<'de> for Number<'_, '_> {
+impl<'de> Visitor<'de> for Single<'_, '_> {
     type Value = f64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a finite number")
+        f.write_str("a number or a text")
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
-        let checked = match self.0.field {
-            Field::Feature(feature) => self.0.layout.check(self.0.row, feature, value),
-            _ => Ok(()),
-        };
-        checked.map(|()| value).map_err(|refusal| self.0.fail(refusal))
+        match self.0.field {
+            Field::Feature(feature) => self.0.layout.number(self.0.row, feature, value),
+            _ => Ok(value),
+        }
+        .map_err(|refusal| self.0.fail(refusal))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<f64, E> {
-        self.visit_f64(value as f64)
+        if self.is_text() { self.written(&value.to_string()) } else { self.visit_f64(value as f64) }
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {
-        self.visit_f64(value as f64)
+        if self.is_text() { self.written(&value.to_string()) } else { self.visit_f64(value as f64) }
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<f64, E> {
-        Err(self.wrong(&value.to_string()))
+        if self.is_text() { self.written(&value.to_string()) } else { Err(self.wrong(&value.to_string())) }
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<f64, E> {
-        Err(self.wrong(&format!("the text \"{}\"", shorten(value))))
+        match self.0.field {
+            Field::Feature(feature) => {
+                self.0.layout.text(self.0.row, feature, value).map_err(|refusal| self.0.fail(refusal))
+            }
+            _ => Err(self.wrong(&quoted(value))),
+        }
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<f64, E> {
-        Err(self.wrong("null (the model takes no missing values)"))
+        match self.0.field {
+            Field::Feature(feature) => {
+                self.0.layout.missing(self.0.row, feature, "null").map_err(|refusal| self.0.fail(refusal))
+            }
+            _ => Err(self.wrong("null")),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<f64, A::Error> {
@@ -111,7 +134,7 @@ impl Reader<'_> {
             return Refusal::input(format!("the JSON does not fit: {error}"));
         }
         if error.to_string().starts_with("number out of range") {
-            return self.mistyped("a number too large for a 64-bit float");
+            return self.mistyped(TOO_LARGE);
         }
         if let Some(token) = literal(body, error) {
             return self.mistyped(&format!("{token}, which is no JSON"));

@@ -45,7 +45,7 @@ mod http;
 use std::time::{Duration, Instant};
 
 use mlci_core::Digest;
-use mlci_model::Model;
+use mlci_model::{Model, Value};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -55,6 +55,7 @@ use self::{
 };
 
 pub use self::error::VerifyError;
+use crate::routes::datatype;
 
 /// What a server has to be.
 #[derive(Debug, Clone)]
@@ -135,16 +136,13 @@ pub async fn verify(address: &str, expected: &Expected<'_>, limit: Duration) -> 
     if golden.is_empty() {
         return Ok(Verified { predictions: 0, version, elapsed: Duration::ZERO });
     }
-    let inputs: Vec<_> = expected
-        .model
-        .schema()
-        .names()
-        .enumerate()
-        .map(|(column, name)| {
-            let data: Vec<f64> = golden.iter().filter_map(|golden| golden.row.get(column).copied()).collect();
-            json!({"name": name, "shape": [data.len()], "datatype": "FP64", "data": data})
-        })
-        .collect();
+    let features = &expected.model.schema().features;
+    let inputs = features.iter().enumerate().map(|(position, column)| {
+        let values = golden.iter().filter_map(|golden| golden.row.get(position));
+        let data: Vec<Value> = values.map(|value| column.shown(*value)).collect();
+        json!({"name": column.name, "shape": [data.len()], "datatype": datatype(column), "data": data})
+    });
+    let inputs: Vec<_> = inputs.collect();
     let path = format!("/v2/models/{}/infer", expected.model.name());
     let started = Instant::now();
     let reply = post(&address, &path, json!({"inputs": inputs}).to_string(), limit).await?.success()?;

@@ -70,6 +70,16 @@ fn told(error: &dyn Error) -> String {
     text
 }
 
+/// Golden rows hold positions and days; what is asked of the server is levels and dates.
+#[tokio::test]
+async fn golden_rows_of_levels_and_dates() {
+    let model = crate::tests::coloured(mlci_model::Unseen::Refuse);
+    let served = served(&model);
+    let expected = Expected::new(&model, served.digest());
+    let verified = verify(&serving(served).await, &expected, LIMIT).await.unwrap();
+    assert_eq!(verified.predictions, 2);
+}
+
 #[tokio::test]
 async fn the_server_that_was_meant() {
     let model = model("demo");

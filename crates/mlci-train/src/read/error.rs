@@ -1,6 +1,8 @@
 use std::{fmt, io, path::PathBuf};
 
-use super::{Problem, TextColumn};
+use mlci_model::Value;
+
+use super::{Problem, ProblemCount, TextColumn, levels::Levels};
 
 /// Data that cannot be read as a table. The text says what to change in the data or in `mlci.toml`.
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +100,36 @@ pub enum ReadError {
         /// The column.
         column: String,
         /// The smallest value allowed.
-        min: f64,
+        min: Value,
         /// The largest.
-        max: f64,
+        max: Value,
+    },
+    /// What is declared about a column makes no sense.
+    #[error("`[data.columns.{column:?}]`: {why}")]
+    InvalidColumn {
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A category has so many levels that it is hardly one.
+    #[error(
+        "the category `{}` has more than {} levels, and each is a column of the model: it looks like an identifier; \
+         write `[data] id = {0:?}` or `[data] exclude = [{0:?}]`, or list its levels in `[data.columns.{0:?}] levels`",
+        short(column),
+        Levels::LIMIT
+    )]
+    TooManyLevels {
+        /// The column.
+        column: String,
+    },
+    /// The target of a classifier has not two levels.
+    #[error("{}", classes(target, levels))]
+    Classes {
+        /// The target.
+        target: String,
+        /// Its levels.
+        levels: Vec<String>,
     },
     /// There is nothing to predict from.
     #[error("no features are left beside the target: `[data] features` or more columns are needed")]
@@ -112,10 +141,12 @@ pub enum ReadError {
         columns: Vec<TextColumn>,
     },
     /// Rows or values cannot be used.
-    #[error("{}", explain(problems, *total))]
+    #[error("{}", explain(problems, counts, *total))]
     Problems {
         /// The first few, in the order of the lines.
         problems: Vec<Problem>,
+        /// How often what is wrong with which column, in the order of the header; whole rows first.
+        counts: Vec<ProblemCount>,
         /// How many there are in all.
         total: u64,
     },
@@ -132,6 +163,8 @@ impl ReadError {
                 | Self::UnknownColumn { .. }
                 | Self::Conflict { .. }
                 | Self::InvalidBounds { .. }
+                | Self::InvalidColumn { .. }
+                | Self::TooManyLevels { .. }
         )
     }
 }
@@ -194,7 +227,30 @@ fn suggestion(nearest: Option<&str>, columns: &[String]) -> String {
     format!("the columns are {}{more}", shown.join(", "))
 }
 
-fn explain(problems: &[Problem], total: u64) -> String {
+/// The first few levels, for messages.
+pub(crate) fn some(levels: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let mut shown: Vec<String> = levels.iter().take(SHOWN).map(|level| format!("`{}`", short(level))).collect();
+    if levels.len() > SHOWN {
+        shown.push(format!("and {} more", levels.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+fn classes(target: &str, levels: &[String]) -> String {
+    match levels {
+        [level] => {
+            format!("the target `{target}` is `{}` in all rows: there is nothing to learn", short(level))
+        }
+        _ => format!(
+            "the target `{target}` has {} classes ({}), and a classifier tells two apart: unite some, or leave rows out",
+            levels.len(),
+            some(levels)
+        ),
+    }
+}
+
+fn explain(problems: &[Problem], counts: &[ProblemCount], total: u64) -> String {
     let mut text = match total {
         1 => "1 problem in the data:".to_owned(),
         _ => format!("{total} problems in the data:"),
@@ -204,7 +260,31 @@ fn explain(problems: &[Problem], total: u64) -> String {
     }
     let rest = total.saturating_sub(problems.len() as u64);
     if rest > 0 {
-        text.push_str(&format!("\n  and {rest} more"));
+        text.push_str(&format!("\n  and {rest} more; in all {}", tallied(counts)));
+    }
+    text
+}
+
+/// `` `a`: 3 missing, 1 not finite; rows: 2 not UTF-8 ``
+fn tallied(counts: &[ProblemCount]) -> String {
+    const SHOWN: usize = 20;
+    let mut parts: Vec<(Option<&str>, Vec<String>)> = Vec::new();
+    for found in counts {
+        let column = found.column.as_deref();
+        let count = format!("{} {}", found.count, found.kind);
+        match parts.last_mut() {
+            Some((last, texts)) if *last == column => texts.push(count),
+            _ => parts.push((column, vec![count])),
+        }
+    }
+    let more = parts.len().saturating_sub(SHOWN);
+    let shown = parts.into_iter().take(SHOWN).map(|(column, texts)| {
+        let of = column.map_or_else(|| "rows".to_owned(), |column| format!("`{}`", short(column)));
+        format!("{of}: {}", texts.join(", "))
+    });
+    let mut text = shown.collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} columns more"));
     }
     text
 }

@@ -9,19 +9,24 @@ use std::{
 };
 
 use mlci_core::Digest;
-use mlci_model::{Column, Profile, Schema};
+use mlci_model::{Column, Schema};
 
 use super::{
-    Hashing, ReadError, ReadFileError, ReadOptions, Text, assemble, begin,
+    Hashing, ReadError, ReadFileError, ReadOptions, Text,
+    assemble::{self, Found},
+    begin,
     chunks::{Chunk, Chunks},
-    parallel::{Order, with_pool},
+    parallel::{self, Order, with_pool},
     plan::Plan,
     rows::Rows,
     rows_of,
 };
 use crate::{
-    BlockError, BlockQr, ColumnReport, DataReport, Distinct, Gathered, Moments, Role, Statistic, Table, TrainOptions,
-    stream::{Batch, Done, Full, Keep, Kept, Lanes, Marginal, Passed, Plan as Keeping, Recipe, Side, Summed},
+    BlockError, BlockQr, DataReport, Distinct, Gathered, Moments, Role, Statistic, Table, TrainOptions,
+    stream::{
+        Batch, Done, Full, Keep, Kept, Lanes, LevelCounts, Marginal, Passed, Plan as Keeping, Recipe, Side, Summed,
+        recipe,
+    },
 };
 
 /// Reads CSV as [`read_csv`](crate::read_csv) does, and keeps of it what [`Gathered`] says: in memory that does not grow
@@ -39,27 +44,34 @@ pub fn gather<R: Read>(
     train: &TrainOptions,
 ) -> Result<(Gathered, Digest), ReadError> {
     let text = || open().map(|reader| Text::new(Hashing::new(reader))).map_err(ReadError::Io);
-    let (chunks, header) = begin(text()?, read.delimiter)?;
-    let plan = Plan::new(&header, read)?;
+    let (mut chunks, header) = begin(text()?, read.delimiter)?;
+    let mut plan = Plan::new(&header, read)?;
+    let mut seen = None;
+    if plan.takes_levels_of_data() {
+        // Levels make columns, so that they have to be known before anything is summed up.
+        let (levels, digest) = levels_of_data(chunks, &plan, read)?;
+        plan.freeze(levels)?;
+        seen = Some(digest);
+        (chunks, _) = begin(text()?, read.delimiter)?;
+    }
     let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count();
     let width = plan.features.len() + 1;
     let keeping = Keeping::new(train, width + unused);
-    // Columns of numbers are columns of the model as they are.
-    let recipe = Recipe { width, fits: keeping.fits, design: None };
+    let recipe = recipe(&plan.known_columns(), &keeping);
     let pass = Pass { plan: &plan, read, keeping: &keeping, recipe: &recipe };
 
     let mut first = First::new(&pass);
     let bounds = Bounds::default();
     let (sides, digest) = pass.run::<R, Moments>(chunks, &bounds, |dealt| first.take(dealt, &bounds))?;
+    let changed = || ReadError::Io(io::Error::other("it was read twice, and was not the same the second time"));
+    if seen.is_some_and(|seen| seen != digest) {
+        return Err(changed());
+    }
     let passed = first.finish(sides)?;
     let again = || {
         let (chunks, _) = begin(text()?, read.delimiter)?;
         let (sides, second) = pass.run::<R, BlockQr>(chunks, &Bounds::default(), |_| {})?;
-        if second != digest {
-            let changed = "it was read twice, and was not the same the second time";
-            return Err(ReadError::Io(io::Error::other(changed)));
-        }
-        Ok(sides)
+        if second == digest { Ok(sides) } else { Err(changed()) }
     };
     Ok((Gathered::conclude(passed, train, again)?, digest))
 }
@@ -68,13 +80,28 @@ pub fn gather<R: Read>(
 ///
 /// # Errors
 /// [`ReadFileError`] naming the path.
-pub fn gather_file(
-    path: &Path,
-    read: &ReadOptions,
-    train: &TrainOptions,
-) -> Result<(Gathered, Digest), ReadFileError> {
+pub fn gather_file(path: &Path, read: &ReadOptions, train: &TrainOptions) -> Result<(Gathered, Digest), ReadFileError> {
     let open = || mlci_core::open_file(path).map_err(|error| error.source);
     gather(open, read, train).map_err(|source| ReadFileError { path: path.to_owned(), source })
+}
+
+/// The levels of each column that takes them of the data, and the digest of that.
+fn levels_of_data<R: Read>(
+    mut chunks: Chunks<Text<Hashing<R>>>,
+    plan: &Plan,
+    read: &ReadOptions,
+) -> Result<(Vec<Vec<String>>, Digest), ReadError> {
+    chunks.of(super::chunk_records(plan));
+    let of_chunk = |chunk: Chunk| {
+        let mut rows = rows_of(&chunk, plan, read)?;
+        rows.forget();
+        Ok(rows)
+    };
+    let mut rows = Rows::new(plan, read.missing);
+    parallel::in_order(|| chunks.next().map_err(ReadError::Io), of_chunk, |next| rows.append(next))?;
+    let mut tallies = rows.sound()?.tallies;
+    let levels = assemble::levels(plan, &mut tallies, &mut [], &mut [])?;
+    Ok((levels, chunks.into_inner().into_inner().finish()))
 }
 
 /// What every pass over the data is told.
@@ -110,6 +137,7 @@ struct Dealt<'p> {
     to_train: Vec<usize>,
     /// The columns that are not used, as long as they are numeric.
     spare: Vec<Option<Marginal>>,
+    levels: LevelCounts,
 }
 
 enum Job {
@@ -184,9 +212,11 @@ impl<'p> Pass<'p> {
             (bounds.held_out.load(Ordering::Relaxed), bounds.sample.load(Ordering::Relaxed));
         let (mut to_test, mut to_sample, mut to_train) = (Vec::new(), Vec::new(), Vec::new());
         let mut held_out = 0;
+        let mut levels = LevelCounts::of(&self.recipe.levels);
         let all = rows.matrix.chunks_exact(width - 1).zip(&rows.target).zip(&rows.hashes).enumerate();
         for (row, ((features, target), hash)) in all {
             let (side, key) = self.keeping.side(*hash);
+            levels.add(side, features, *target);
             let place = match side {
                 Side::HeldOut => {
                     held_out += 1;
@@ -217,7 +247,7 @@ impl<'p> Pass<'p> {
         let side = |place| if place == folds { Side::HeldOut } else { Side::Fold(place as u64) };
         let sides = sides.into_iter().enumerate().filter(|(_, values)| !values.is_empty());
         let sides = sides.map(|(place, values)| (side(place), values)).collect();
-        Ok(Dealt { rows, sides, held_out, to_test, to_sample, to_train, spare })
+        Ok(Dealt { rows, sides, held_out, to_test, to_sample, to_train, spare, levels })
     }
 }
 
@@ -232,6 +262,7 @@ struct First<'p> {
     spare: Vec<Option<Marginal>>,
     /// The different values of each feature and, last, of the target, as long as they are few.
     distinct: Vec<Option<HashSet<u64, BuildHasherDefault<Mixed>>>>,
+    levels: LevelCounts,
 }
 
 impl<'p> First<'p> {
@@ -247,11 +278,13 @@ impl<'p> First<'p> {
             training: keeping.keeps.then(|| keep(usize::MAX)),
             spare: vec![Some(Marginal::EMPTY); unused],
             distinct: vec![Some(HashSet::default()); plan.features.len() + 1],
+            levels: LevelCounts::of(&pass.recipe.levels),
         }
     }
 
     fn take(&mut self, dealt: Dealt<'p>, bounds: &Bounds) {
-        let Dealt { mut rows, held_out, to_test, to_sample, to_train, spare, .. } = dealt;
+        let Dealt { mut rows, held_out, to_test, to_sample, to_train, spare, levels, .. } = dealt;
+        self.levels.merge(&levels);
         for (all, later) in self.spare.iter_mut().zip(spare) {
             match (all.as_mut(), later) {
                 (Some(all), Some(later)) => all.merge(&later),
@@ -292,13 +325,7 @@ impl<'p> First<'p> {
                 }
             }
         }
-        for kept in [&mut rows.matrix, &mut rows.target] {
-            kept.clear();
-        }
-        rows.lines.clear();
-        rows.hashes.clear();
-        rows.ids.clear();
-        rows.tallies.iter_mut().filter_map(|tally| tally.spare.as_mut()).for_each(Vec::clear);
+        rows.forget();
         self.rows.append(rows);
     }
 
@@ -330,18 +357,20 @@ impl<'p> First<'p> {
                 Role::Feature => plan.features.iter().position(|feature| *feature == position),
                 Role::Id | Role::Unused => None,
             };
-            let (kind, unit) = assemble::kind_and_unit(plan, position, tally);
-            let (profile, distinct): (Option<Profile>, _) = match place {
+            let Some(rule) = plan.rules.get(position) else { continue };
+            let found = match place {
                 Some(place) => {
                     let marginal = used.get(place).unwrap_or(&Marginal::EMPTY);
                     if let (Some(range), Some(column)) = (marginal.range(), schema.get_mut(position)) {
-                        *column = Some(Column::new(plan.name(position), kind, unit.clone(), range));
+                        let levels = rule.levels.clone();
+                        *column = Some(assemble::column(plan.name(position), rule, levels, tally, range)?);
                     }
                     let distinct = match self.distinct.get(place) {
                         Some(Some(values)) => Distinct::of(values.len()),
                         _ => Distinct::of(Distinct::LIMIT + 1),
                     };
-                    (marginal.profile(&sample.column(place)), distinct)
+                    let profile = marginal.profile(&sample.column(place), rule.levels.len());
+                    Found { distinct, profile, counts: self.levels.of_all(place) }
                 }
                 None => {
                     let found = if role == Role::Unused { unused.next() } else { None };
@@ -349,29 +378,22 @@ impl<'p> First<'p> {
                     if role == Role::Unused {
                         spare.push(marginal.map(|_| plan.name(position).to_owned()));
                     }
-                    let profile = marginal.and_then(|(place, marginal)| marginal.profile(sample.spare.get(place)?));
-                    (profile, tally.distinct())
+                    let profile = marginal.and_then(|(place, marginal)| marginal.profile(sample.spare.get(place)?, 0));
+                    Found { distinct: tally.distinct(), profile, counts: Vec::new() }
                 }
             };
-            columns.push(ColumnReport {
-                name: plan.name(position).to_owned(),
-                role,
-                kind: profile.is_some().then_some(kind),
-                unit,
-                missing: tally.missing,
-                distinct,
-                profile,
-            });
+            columns.push(assemble::report(plan.name(position), role, rule, &rule.levels, tally, found));
         }
         let mut take = |position: usize| schema.get_mut(position).and_then(Option::take).ok_or(ReadError::NoRows);
         let schema = Schema {
             features: plan.features.iter().map(|position| take(*position)).collect::<Result<_, _>>()?,
             target: take(plan.target)?,
         };
+        assemble::check_classes(&schema.target)?;
         let report = DataReport { rows_read: rows.read, rows_kept: rows.kept, dropped: rows.dropped, columns };
         let table = |kept: Kept| -> Table { kept.table(schema.clone(), &spare, report.clone()) };
         let (held_out, sample, training) = (table(held_out), table(sample), training.map(table));
-        Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report })
+        Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report, levels: self.levels })
     }
 }
 

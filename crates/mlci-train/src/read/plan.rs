@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
 use csv::ByteRecord;
+use mlci_model::{Column, Kind, Range, Unseen};
 
-use super::{ColumnOptions, Key, ReadError, ReadOptions};
+use super::{Key, ReadError, ReadOptions, rule::Rule};
 use crate::Role;
 
 /// What each column of the header is for.
@@ -11,8 +12,8 @@ pub(super) struct Plan {
     pub(super) names: Vec<String>,
     /// What each column of the header is for.
     pub(super) roles: Vec<Role>,
-    /// What is declared about each column of the header.
-    pub(super) declared: Vec<ColumnOptions>,
+    /// What each column of the header has to keep to.
+    pub(super) rules: Vec<Rule>,
     /// The position in the header of each feature, in the order of the schema.
     pub(super) features: Vec<usize>,
     /// The position of the target.
@@ -73,16 +74,12 @@ impl Plan {
             }
         }
 
-        let mut declared = vec![ColumnOptions::default(); names.len()];
+        let mut rules: Vec<Rule> = std::iter::repeat_with(Rule::default).take(names.len()).collect();
         for (name, column) in &options.columns {
-            if let (Some(min), Some(max)) = (column.min, column.max)
-                // Written so that NaN contradicts itself too.
-                && !matches!(min.partial_cmp(&max), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal))
-            {
-                return Err(ReadError::InvalidBounds { column: name.clone(), min, max });
-            }
-            if let Some(place) = declared.get_mut(find(Key::Columns, name)?) {
-                place.clone_from(column);
+            let position = find(Key::Columns, name)?;
+            let rule = Rule::new(name, column, position == target)?;
+            if let Some(place) = rules.get_mut(position) {
+                *place = rule;
             }
         }
 
@@ -98,7 +95,37 @@ impl Plan {
                 *place = role;
             }
         }
-        Ok(Self { roles, declared, features, target, id, names, delimiter: options.delimiter })
+        Ok(Self { roles, rules, features, target, id, names, delimiter: options.delimiter })
+    }
+
+    /// Whether levels of a column that is used are those that the data has.
+    pub(super) fn takes_levels_of_data(&self) -> bool {
+        self.rules.iter().zip(&self.roles).any(|(rule, role)| role.is_used() && rule.takes_levels_of_data())
+    }
+
+    /// Takes the levels of each column that were found in the data.
+    pub(super) fn freeze(&mut self, levels: Vec<Vec<String>>) -> Result<(), ReadError> {
+        let rules = self.rules.iter_mut().zip(&self.names).zip(&self.roles).zip(levels);
+        for (((rule, name), role), levels) in rules {
+            if role.is_used() && rule.takes_levels_of_data() {
+                let fill = super::assemble::fill(name, rule, &levels)?;
+                rule.freeze(levels, fill);
+            }
+        }
+        Ok(())
+    }
+
+    /// The features and, last, the target, as far as they are known before the data is read.
+    pub(super) fn known_columns(&self) -> Vec<Column> {
+        let column = |position: &usize| {
+            let levels = self.rules.get(*position).map(|rule| rule.levels.clone()).unwrap_or_default();
+            if levels.is_empty() {
+                Column::new(self.name(*position), Kind::Float, None, Range { min: 0.0, max: 0.0 })
+            } else {
+                Column::category(self.name(*position), levels, Unseen::default())
+            }
+        };
+        self.features.iter().chain([&self.target]).map(column).collect()
     }
 
     pub(super) fn name(&self, position: usize) -> &str {
@@ -137,10 +164,16 @@ fn names(header: &ByteRecord) -> Result<Vec<String>, ReadError> {
 }
 
 /// The most similar name, if one is similar enough to be what was meant (Jaro-Winkler similarity of at least 0.8).
-fn nearest(name: &str, names: &[String]) -> Option<String> {
+pub(super) fn nearest(name: &str, names: &[String]) -> Option<String> {
+    // The time is quadratic in the length, and what is so long is no slip.
+    const LONGEST: usize = 200;
+    if name.len() > LONGEST {
+        return None;
+    }
     let wanted = name.to_lowercase();
     names
         .iter()
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (strsim::jaro_winkler(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(similarity, _)| *similarity >= 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use mlci_model::Kind;
+use mlci_model::{Kind, parse_date};
 
 /// A row or value that cannot be used. Lines count from 1, the header included, as editors count them.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,15 +55,111 @@ pub enum Problem {
         /// Where.
         at: Place,
     },
-    /// A value is outside the bounds that are declared for its column.
+    /// A value is outside the bounds that are declared for its column, or none of those that are allowed.
     OutOfBounds {
         /// Where.
         at: Place,
-        /// The smallest value allowed.
-        min: Option<f64>,
-        /// The largest value allowed.
-        max: Option<f64>,
+        /// What is allowed.
+        allowed: String,
     },
+    /// A text is no level of its column.
+    UnknownLevel {
+        /// Where.
+        at: Place,
+        /// The level that it is most like.
+        nearest: Option<String>,
+    },
+    /// A text is neither a date nor a point in time, in a column of dates.
+    NotADate {
+        /// Where.
+        at: Place,
+    },
+    /// A value stands in another row too, in a column that is declared as unique.
+    NotUnique {
+        /// Where.
+        at: Place,
+        /// The line of the first row that has it.
+        first: u64,
+    },
+    /// More of a column is missing than is declared.
+    TooManyMissing {
+        /// The first that is.
+        at: Place,
+        /// How many rows lack it.
+        missing: u64,
+        /// How many rows there are.
+        rows: u64,
+        /// The largest share allowed.
+        allowed: f64,
+    },
+}
+
+/// What is wrong with a row or value, to count by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// [`Problem::Ragged`]
+    Ragged,
+    /// [`Problem::NotUtf8`]
+    NotUtf8,
+    /// [`Problem::UnclosedQuote`]
+    UnclosedQuote,
+    /// [`Problem::OnlyMissing`]
+    OnlyMissing,
+    /// [`Problem::Missing`]
+    Missing,
+    /// [`Problem::NotFinite`]
+    NotFinite,
+    /// [`Problem::NotANumber`]
+    NotANumber,
+    /// [`Problem::BeyondExact`]
+    BeyondExact,
+    /// [`Problem::NotInteger`]
+    NotInteger,
+    /// [`Problem::OutOfBounds`]
+    OutOfBounds,
+    /// [`Problem::UnknownLevel`]
+    UnknownLevel,
+    /// [`Problem::NotADate`]
+    NotADate,
+    /// [`Problem::NotUnique`]
+    NotUnique,
+    /// [`Problem::TooManyMissing`]
+    TooManyMissing,
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ragged => "of another number of fields",
+            Self::NotUtf8 => "not UTF-8",
+            Self::UnclosedQuote => "with an open quote",
+            Self::OnlyMissing => "with every value missing",
+            Self::Missing => "missing",
+            Self::NotFinite => "not finite",
+            Self::NotANumber => "not a number",
+            Self::BeyondExact => "beyond 2^53",
+            Self::NotInteger => "not whole",
+            Self::OutOfBounds => "not allowed",
+            Self::UnknownLevel => "no level",
+            Self::NotADate => "no date",
+            Self::NotUnique => "not unique",
+            Self::TooManyMissing => "too much missing",
+        })
+    }
+}
+
+/// How often something is wrong with a column, and where first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProblemCount {
+    /// The column; `None`: whole rows.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub kind: ProblemKind,
+    /// How often.
+    pub count: u64,
+    /// The first few, in the order of the lines.
+    pub first: Vec<Problem>,
 }
 
 /// Where a value stands, and what it is.
@@ -110,7 +206,32 @@ impl Problem {
             | Self::NotANumber { at }
             | Self::BeyondExact { at }
             | Self::NotInteger { at }
-            | Self::OutOfBounds { at, .. } => at.line,
+            | Self::OutOfBounds { at, .. }
+            | Self::UnknownLevel { at, .. }
+            | Self::NotADate { at }
+            | Self::NotUnique { at, .. }
+            | Self::TooManyMissing { at, .. } => at.line,
+        }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Ragged { .. } => ProblemKind::Ragged,
+            Self::NotUtf8 { .. } => ProblemKind::NotUtf8,
+            Self::UnclosedQuote { .. } => ProblemKind::UnclosedQuote,
+            Self::OnlyMissing { .. } => ProblemKind::OnlyMissing,
+            Self::Missing { .. } => ProblemKind::Missing,
+            Self::NotFinite { .. } => ProblemKind::NotFinite,
+            Self::NotANumber { .. } => ProblemKind::NotANumber,
+            Self::BeyondExact { .. } => ProblemKind::BeyondExact,
+            Self::NotInteger { .. } => ProblemKind::NotInteger,
+            Self::OutOfBounds { .. } => ProblemKind::OutOfBounds,
+            Self::UnknownLevel { .. } => ProblemKind::UnknownLevel,
+            Self::NotADate { .. } => ProblemKind::NotADate,
+            Self::NotUnique { .. } => ProblemKind::NotUnique,
+            Self::TooManyMissing { .. } => ProblemKind::TooManyMissing,
         }
     }
 }
@@ -155,15 +276,30 @@ impl fmt::Display for Problem {
                 at.column,
                 Kind::Integer
             ),
-            Self::OutOfBounds { at, min, max } => {
-                write!(f, "{at} is outside what `[data.columns.{:?}]` allows (", at.column)?;
-                match (min, max) {
-                    (Some(min), Some(max)) => write!(f, "{min} to {max})"),
-                    (Some(min), None) => write!(f, "at least {min})"),
-                    (None, Some(max)) => write!(f, "at most {max})"),
-                    (None, None) => write!(f, "anything)"),
+            Self::OutOfBounds { at, allowed } => {
+                write!(f, "{at} is outside what `[data.columns.{:?}]` allows ({allowed})", at.column)
+            }
+            Self::UnknownLevel { at, nearest } => {
+                write!(f, "{at} is none of `[data.columns.{:?}] levels`", at.column)?;
+                match nearest {
+                    Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+                    None => f.write_str(": add it, or write `unseen = \"base\"` to count it as the base level"),
                 }
             }
+            Self::NotADate { at } => {
+                write!(f, "{at} is no date: write it as 2024-02-29, or with a time as 2024-02-29T12:00:00Z")
+            }
+            Self::NotUnique { at, first } => write!(
+                f,
+                "{at} stands on line {first} too, and `[data.columns.{:?}] unique = true` allows each value once",
+                at.column
+            ),
+            Self::TooManyMissing { at, missing, rows, allowed } => write!(
+                f,
+                "line {}, column `{}`: the first of {missing} missing values in {rows} rows, and \
+                 `[data.columns.{:?}] max_missing = {allowed}` allows a share of {allowed}",
+                at.line, at.column, at.column
+            ),
         }
     }
 }
@@ -184,17 +320,22 @@ impl TextColumn {
         for column in targets {
             parts.push(format!(
                 "the target is text ({}): a regression predicts numbers, so `[data] target` has to name a column of \
-                 numbers",
-                column.first
+                 numbers; to tell two classes apart, write `[data.columns.{:?}] kind = \"category\"`",
+                column.first, column.first.column
             ));
         }
         if !features.is_empty() {
             let places: Vec<String> = features.iter().map(|column| column.first.to_string()).collect();
             let names: Vec<String> = features.iter().map(|column| format!("{:?}", column.first.column)).collect();
+            let kinds = features.iter().map(|column| {
+                let kind = if parse_date(&column.first.value).is_some() { Kind::Date } else { Kind::Category };
+                format!("`[data.columns.{:?}] kind = \"{kind}\"`", column.first.column)
+            });
             parts.push(format!(
-                "text cannot be used as a feature ({}): write `[data] exclude = [{}]`, or list the columns to use in \
-                 `[data] features`",
+                "text is used as a feature only where its kind is declared ({}): write {}, or `[data] exclude = \
+                 [{}]`, or list the columns to use in `[data] features`",
                 places.join("; "),
+                kinds.collect::<Vec<_>>().join(", "),
                 names.join(", ")
             ));
         }

@@ -1,24 +1,25 @@
 use std::collections::BTreeMap;
 
 use csv::ByteRecord;
-use mlci_model::Kind;
+use mlci_model::{Kind, Unseen, is_missing, parse_date};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    MissingPolicy, Place, Problem, ReadError, TextColumn, assemble,
+    MissingPolicy, Place, Problem, ProblemKind, ReadError, TextColumn, assemble,
     cell::{self, Cell, EXACT, Form},
+    levels::replace,
     plan::Plan,
+    rule::{Fill, Rule},
     tally::Tally,
+    violations::Violations,
 };
 use crate::{DropReason, Role, Table};
-
-/// How many problems an error shows.
-const SHOWN: usize = 5;
 
 /// The rows read so far, of the whole data or of a chunk.
 pub(super) struct Rows<'p> {
     pub(super) plan: &'p Plan,
     policy: MissingPolicy,
+    /// Row by row; of a category whose levels are not declared, positions in the levels of its tally.
     pub(super) matrix: Vec<f64>,
     pub(super) target: Vec<f64>,
     pub(super) lines: Vec<u64>,
@@ -29,8 +30,7 @@ pub(super) struct Rows<'p> {
     /// How many rows are kept, whether or not their values still are.
     pub(super) kept: u64,
     pub(super) dropped: BTreeMap<DropReason, u64>,
-    problems: Vec<Problem>,
-    total: u64,
+    violations: Violations,
     // Both are kept from row to row for their room.
     cells: Vec<Cell>,
     bytes: Vec<u8>,
@@ -51,36 +51,64 @@ impl<'p> Rows<'p> {
             read: 0,
             kept: 0,
             dropped: BTreeMap::new(),
-            problems: Vec::new(),
-            total: 0,
+            violations: Violations::default(),
             bytes: Vec::new(),
         }
     }
 
     /// Takes in the rows of the chunk after these.
     pub(super) fn append(&mut self, mut next: Self) {
+        self.violations.append(std::mem::take(&mut next.violations));
+        self.unite(&mut next);
         self.matrix.append(&mut next.matrix);
         self.target.append(&mut next.target);
         self.lines.append(&mut next.lines);
         self.hashes.append(&mut next.hashes);
         self.ids.append(&mut next.ids);
         for (tally, next) in self.tallies.iter_mut().zip(next.tallies) {
-            tally.append(next, SHOWN);
+            tally.append(next);
         }
         self.read += next.read;
         self.kept += next.kept;
         for (reason, count) in next.dropped {
             *self.dropped.entry(reason).or_default() += count;
         }
-        self.problems.append(&mut next.problems);
-        self.problems.truncate(SHOWN);
-        self.total += next.total;
+    }
+
+    /// Takes in the levels and the unique values of the chunk after these, whose positions of levels become ours.
+    fn unite(&mut self, next: &mut Self) {
+        let plan = self.plan;
+        for (position, rule) in plan.rules.iter().enumerate() {
+            let (Some(tally), Some(theirs)) = (self.tallies.get_mut(position), next.tallies.get_mut(position)) else {
+                continue;
+            };
+            if rule.takes_levels_of_data()
+                && let Some(map) = tally.levels.unite(&theirs.levels)
+            {
+                recode(plan, position, &map, &mut next.matrix, &mut next.target);
+            }
+            let violations = &mut self.violations;
+            tally.unique.append(std::mem::take(&mut theirs.unique), |line, text, first| {
+                let at = || Place::new(line, plan.name(position), text.as_bytes());
+                violations.note(Some(position), ProblemKind::NotUnique, || Problem::NotUnique { at: at(), first });
+            });
+        }
+    }
+
+    /// Lets go of the rows, and keeps what is known of them together.
+    pub(super) fn forget(&mut self) {
+        self.matrix.clear();
+        self.target.clear();
+        self.lines.clear();
+        self.hashes.clear();
+        self.ids.clear();
+        self.tallies.iter_mut().filter_map(|tally| tally.spare.as_mut()).for_each(Vec::clear);
     }
 
     /// Adds a row that cannot be read at all.
     pub(super) fn refuse(&mut self, problem: Problem) {
         self.read += 1;
-        self.note(problem);
+        self.note(None, problem);
     }
 
     pub(super) fn add(&mut self, line: u64, record: &ByteRecord) {
@@ -92,10 +120,11 @@ impl<'p> Rows<'p> {
             return self.refuse(Problem::NotUtf8 { line });
         }
         self.read += 1;
-        if record.iter().all(|field| cell::is_missing(field.trim_ascii())) {
-            self.tallies.iter_mut().for_each(|tally| tally.missing += 1);
+        let mut fields = record.iter().zip(&self.plan.rules);
+        if fields.all(|(field, rule)| is_missing(field.trim_ascii()) && position_of(rule, field).is_none()) {
+            self.tallies.iter_mut().for_each(|tally| tally.miss(line));
             match self.policy {
-                MissingPolicy::Stop => self.note(Problem::OnlyMissing { line }),
+                MissingPolicy::Stop => self.note(None, Problem::OnlyMissing { line }),
                 MissingPolicy::Drop => *self.dropped.entry(DropReason::OnlyMissing).or_default() += 1,
             }
             return;
@@ -105,9 +134,9 @@ impl<'p> Rows<'p> {
         self.cells.clear();
         for (position, field) in record.iter().enumerate() {
             let field = field.trim_ascii();
-            let cell = cell::parse(field);
+            let (cell, fate) = self.take(position, line, field);
             self.cells.push(cell);
-            match self.check(position, cell, line, field) {
+            match fate {
                 Fate::Fine => {}
                 // A missing value is the reason that counts when a row has both.
                 Fate::Drop(why) => reason = Some(reason.map_or(why, |reason: DropReason| reason.min(why))),
@@ -120,64 +149,64 @@ impl<'p> Rows<'p> {
         match reason {
             Some(reason) => *self.dropped.entry(reason).or_default() += 1,
             // Nothing is built from rows once there is a problem.
-            None if self.total == 0 => self.keep(line, record),
+            None if self.violations.is_empty() => self.keep(line, record),
             None => {}
         }
     }
 
-    /// Checks one cell, and notes its problem if it has one.
-    fn check(&mut self, position: usize, cell: Cell, line: u64, field: &[u8]) -> Fate {
-        let (Some(tally), Some(role), Some(declared)) =
-            (self.tallies.get_mut(position), self.plan.roles.get(position), self.plan.declared.get(position))
+    /// Reads and checks one cell, and notes its problem if it has one.
+    fn take(&mut self, position: usize, line: u64, field: &[u8]) -> (Cell, Fate) {
+        let (Some(tally), Some(role), Some(rule)) =
+            (self.tallies.get_mut(position), self.plan.roles.get(position), self.plan.rules.get(position))
         else {
-            return Fate::Fine;
+            return (Cell::Missing, Fate::Fine);
         };
-        let used = role.is_used();
+        let mut cell = if role.is_used() { read(rule, tally, field) } else { cell::parse(field) };
         if cell == Cell::Missing {
-            tally.missing += 1;
+            tally.miss(line);
+        } else if rule.unique {
+            tally.unique.add(cell, line, field);
         }
-        if !used {
-            return Fate::Fine;
+        if !role.is_used() {
+            return (cell, Fate::Fine);
         }
-        let at = || Place::new(line, self.plan.name(position), field);
-        let problem = match cell {
-            Cell::Missing if self.policy == MissingPolicy::Drop => return Fate::Drop(DropReason::Missing),
-            Cell::NotFinite if self.policy == MissingPolicy::Drop => return Fate::Drop(DropReason::NotFinite),
-            Cell::Missing => Problem::Missing { at: at() },
-            Cell::NotFinite => Problem::NotFinite { at: at() },
-            Cell::Text => {
-                tally.texts += 1;
-                self.total += 1;
-                if tally.text_problems.len() < SHOWN {
-                    tally.text_problems.push(Problem::NotANumber { at: at() });
-                }
-                return Fate::Problem;
-            }
+        if cell == Cell::Missing
+            && let Some(fill) = &rule.fill
+        {
+            tally.filled += 1;
+            cell = filled(fill, tally);
+        }
+        let kind = match cell {
+            Cell::Missing if self.policy == MissingPolicy::Drop => return (cell, Fate::Drop(DropReason::Missing)),
+            Cell::NotFinite if self.policy == MissingPolicy::Drop => return (cell, Fate::Drop(DropReason::NotFinite)),
+            Cell::Missing => ProblemKind::Missing,
+            Cell::NotFinite => ProblemKind::NotFinite,
+            Cell::Text => match rule.kind {
+                Some(Kind::Category) => ProblemKind::UnknownLevel,
+                Some(Kind::Date) => ProblemKind::NotADate,
+                _ => ProblemKind::NotANumber,
+            },
             Cell::Number(value, form) => {
                 tally.numbers += 1;
-                match declared.kind {
+                match rule.kind {
                     Some(Kind::Integer)
                         if value.fract() != 0.0 || form == Form::Beyond || value.abs() > EXACT as f64 =>
                     {
-                        Problem::NotInteger { at: at() }
+                        ProblemKind::NotInteger
                     }
-                    None if form == Form::Beyond => Problem::BeyondExact { at: at() },
-                    _ if declared.min.is_some_and(|min| value < min) || declared.max.is_some_and(|max| value > max) => {
-                        Problem::OutOfBounds { at: at(), min: declared.min, max: declared.max }
-                    }
-                    _ => return Fate::Fine,
+                    None if form == Form::Beyond => ProblemKind::BeyondExact,
+                    _ if !rule.allows(value) => ProblemKind::OutOfBounds,
+                    _ => return (cell, Fate::Fine),
                 }
             }
         };
-        self.note(problem);
-        Fate::Problem
+        let problem = || problem(kind, Place::new(line, self.plan.name(position), field), rule, field);
+        self.violations.note(Some(position), kind, problem);
+        (cell, Fate::Problem)
     }
 
-    fn note(&mut self, problem: Problem) {
-        self.total += 1;
-        if self.problems.len() < SHOWN {
-            self.problems.push(problem);
-        }
+    fn note(&mut self, column: Option<usize>, problem: Problem) {
+        self.violations.note(column, problem.kind(), || problem);
     }
 
     fn keep(&mut self, line: u64, record: &ByteRecord) {
@@ -213,38 +242,129 @@ impl<'p> Rows<'p> {
 
     /// These rows, if there are some and nothing is wrong with any.
     pub(super) fn sound(mut self) -> Result<Self, ReadError> {
+        let plan = self.plan;
         let mut texts = Vec::new();
-        for (tally, role) in self.tallies.iter_mut().zip(&self.plan.roles) {
-            if tally.texts > tally.numbers
-                && let Some(Problem::NotANumber { at }) = tally.text_problems.first()
+        for (position, (tally, role)) in self.tallies.iter().zip(&plan.roles).enumerate() {
+            if tally.levels.are_too_many() {
+                return Err(ReadError::TooManyLevels { column: plan.name(position).to_owned() });
+            }
+            if let Some((count, Problem::NotANumber { at })) = self.violations.of(position, ProblemKind::NotANumber)
+                && count > tally.numbers
             {
                 texts.push(TextColumn { first: at.clone(), is_target: *role == Role::Target });
             }
-            self.problems.append(&mut tally.text_problems);
         }
         if !texts.is_empty() {
             return Err(ReadError::TextColumns { columns: texts });
         }
-        if self.total > 0 {
-            let mut problems = self.problems;
-            problems.sort_by_key(Problem::line);
-            problems.truncate(SHOWN);
-            return Err(ReadError::Problems { problems, total: self.total });
+        self.check_missing();
+        if !self.violations.is_empty() {
+            return Err(self.violations.into_error(plan));
         }
         if self.read == 0 {
             return Err(ReadError::NoRows);
         }
         if self.kept == 0 {
-            let used =
-                self.tallies.iter().zip(&self.plan.names).zip(&self.plan.roles).filter(|(_, role)| role.is_used());
+            let used = self.tallies.iter().zip(&plan.names).zip(&plan.roles).filter(|(_, role)| role.is_used());
             let worst = used
                 .max_by_key(|((tally, _), _)| tally.missing)
                 .map(|((tally, name), _)| (name.clone(), tally.missing));
-            let target = self.plan.name(self.plan.target).to_owned();
+            let target = plan.name(plan.target).to_owned();
             let worst = worst.filter(|(_, missing)| *missing > 0);
             return Err(ReadError::AllDropped { read: self.read, worst, target });
         }
         Ok(self)
+    }
+
+    /// Notes the columns that lack more values than they may.
+    fn check_missing(&mut self) {
+        let rows = self.read;
+        for (position, (tally, rule)) in self.tallies.iter().zip(&self.plan.rules).enumerate() {
+            let missing = tally.missing;
+            let Some(allowed) = rule.max_missing.filter(|allowed| missing as f64 > allowed * rows as f64) else {
+                continue;
+            };
+            let at = Place::new(tally.first_missing.unwrap_or_default(), self.plan.name(position), b"");
+            self.violations.note(Some(position), ProblemKind::TooManyMissing, || Problem::TooManyMissing {
+                at,
+                missing,
+                rows,
+                allowed,
+            });
+        }
+    }
+}
+
+/// Reads a cell whose white space is trimmed.
+fn read(rule: &Rule, tally: &mut Tally, field: &[u8]) -> Cell {
+    match rule.kind {
+        Some(Kind::Category) => match position_of(rule, field) {
+            Some(position) => level(position),
+            None if is_missing(field) => Cell::Missing,
+            None if rule.takes_levels_of_data() => match std::str::from_utf8(field) {
+                Ok(text) => level(tally.levels.position(text)),
+                Err(_) => Cell::Text,
+            },
+            None if rule.unseen == Unseen::Base => {
+                tally.unseen += 1;
+                level(0)
+            }
+            None => Cell::Text,
+        },
+        Some(Kind::Date) if is_missing(field) => Cell::Missing,
+        Some(Kind::Date) => match std::str::from_utf8(field).ok().and_then(parse_date) {
+            Some(days) => Cell::Number(days, form(days)),
+            None => Cell::Text,
+        },
+        _ => cell::parse(field),
+    }
+}
+
+/// The problem of a cell at this place.
+fn problem(kind: ProblemKind, at: Place, rule: &Rule, field: &[u8]) -> Problem {
+    match kind {
+        ProblemKind::Missing => Problem::Missing { at },
+        ProblemKind::NotFinite => Problem::NotFinite { at },
+        ProblemKind::BeyondExact => Problem::BeyondExact { at },
+        ProblemKind::NotInteger => Problem::NotInteger { at },
+        ProblemKind::OutOfBounds => Problem::OutOfBounds { at, allowed: rule.allowed_values() },
+        ProblemKind::UnknownLevel => Problem::UnknownLevel { at, nearest: rule.nearest(field) },
+        ProblemKind::NotADate => Problem::NotADate { at },
+        _ => Problem::NotANumber { at },
+    }
+}
+
+/// The position of a level that is declared.
+fn position_of(rule: &Rule, field: &[u8]) -> Option<usize> {
+    std::str::from_utf8(field.trim_ascii()).ok().and_then(|text| rule.position(text))
+}
+
+fn level(position: usize) -> Cell {
+    Cell::Number(position as f64, Form::Whole)
+}
+
+fn form(value: f64) -> Form {
+    if value.fract() == 0.0 { Form::Whole } else { Form::Decimal }
+}
+
+fn filled(fill: &Fill, tally: &mut Tally) -> Cell {
+    match fill {
+        Fill::Value(value) => Cell::Number(*value, form(*value)),
+        Fill::Level(name) => level(tally.levels.position(name)),
+    }
+}
+
+/// Replaces the positions of levels in a column, as [`Levels`](super::levels::Levels) says.
+pub(super) fn recode(plan: &Plan, position: usize, map: &[f64], matrix: &mut [f64], target: &mut [f64]) {
+    if position == plan.target {
+        target.iter_mut().for_each(|value| replace(value, map));
+    }
+    if let Some(feature) = plan.features.iter().position(|feature| *feature == position) {
+        for row in matrix.chunks_exact_mut(plan.features.len().max(1)) {
+            if let Some(value) = row.get_mut(feature) {
+                replace(value, map);
+            }
+        }
     }
 }
 

@@ -1,27 +1,32 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{
-    Problem,
     cell::{Cell, Form},
+    levels::Levels,
 };
 use crate::{Distinct, Role};
 
 /// What is known about one column of the header.
 pub(super) struct Tally {
-    /// How many rows lack it.
+    /// How many rows lack it, and the line of the first.
     pub(super) missing: u64,
+    pub(super) first_missing: Option<u64>,
+    /// In how many rows the fill stands in for it.
+    pub(super) filled: u64,
+    /// In how many rows the base level stands in for a level that is none.
+    pub(super) unseen: u64,
     /// How many values of a used column are numbers.
     pub(super) numbers: u64,
-    /// How many are not.
-    pub(super) texts: u64,
-    /// The first of those.
-    pub(super) text_problems: Vec<Problem>,
     /// Whether a number kept is not [`Form::Whole`].
     pub(super) decimal: bool,
+    /// The levels found, of a category whose levels are not declared.
+    pub(super) levels: Levels,
     /// The values of an unused column, as long as all are numbers.
     pub(super) spare: Option<Vec<f64>>,
+    /// The values of a column that has to be unique.
+    pub(super) unique: Unique,
     /// Hashes of the different texts of a column that is not used.
     distinct: HashSet<u64>,
 }
@@ -30,22 +35,25 @@ impl Tally {
     pub(super) fn new(role: Role) -> Self {
         Self {
             missing: 0,
+            first_missing: None,
+            filled: 0,
+            unseen: 0,
             numbers: 0,
-            texts: 0,
-            text_problems: Vec::new(),
             decimal: false,
+            levels: Levels::default(),
             spare: (role == Role::Unused).then(Vec::new),
+            unique: Unique::default(),
             distinct: HashSet::new(),
         }
     }
 
-    /// Takes in what is known of the rows after these; of problems at most `shown` are kept.
-    pub(super) fn append(&mut self, mut next: Self, shown: usize) {
+    /// Takes in what is known of the rows after these, but for levels and unique values.
+    pub(super) fn append(&mut self, next: Self) {
         self.missing += next.missing;
+        self.first_missing = self.first_missing.or(next.first_missing);
+        self.filled += next.filled;
+        self.unseen += next.unseen;
         self.numbers += next.numbers;
-        self.texts += next.texts;
-        self.text_problems.append(&mut next.text_problems);
-        self.text_problems.truncate(shown);
         self.decimal |= next.decimal;
         self.spare = match (self.spare.take(), next.spare) {
             (Some(mut spare), Some(mut next)) => {
@@ -58,6 +66,12 @@ impl Tally {
         let room = (Distinct::LIMIT + 1).saturating_sub(self.distinct.len());
         let new: Vec<u64> = next.distinct.difference(&self.distinct).copied().take(room).collect();
         self.distinct.extend(new);
+    }
+
+    /// Takes in a missing cell.
+    pub(super) fn miss(&mut self, line: u64) {
+        self.missing += 1;
+        self.first_missing.get_or_insert(line);
     }
 
     /// Takes in a cell of a row that is kept.
@@ -81,5 +95,36 @@ impl Tally {
     /// How many different texts a column that is not used has.
     pub(super) fn distinct(&self) -> Distinct {
         Distinct::of(self.distinct.len())
+    }
+}
+
+/// The values of a column in which each may stand once: 128 bits of a hash each, since 64 would meet by chance.
+#[derive(Default)]
+pub(super) struct Unique {
+    /// Those of a chunk, with the line and the text.
+    new: Vec<(u128, u64, String)>,
+    /// The lines of those of the chunks before.
+    lines: HashMap<u128, u64>,
+}
+
+impl Unique {
+    pub(super) fn add(&mut self, cell: Cell, line: u64, field: &[u8]) {
+        let key = match cell {
+            // However a number is written.
+            Cell::Number(value, Form::Whole | Form::Decimal) => u128::from((value + 0.0).to_bits()),
+            _ => xxh3_128(field),
+        };
+        self.new.push((key, line, String::from_utf8_lossy(field).into_owned()));
+    }
+
+    /// Takes in those of the chunk after these, and tells of each that was there before: its line, its text and the line
+    /// before.
+    pub(super) fn append(&mut self, next: Self, mut twice: impl FnMut(u64, &str, u64)) {
+        for (key, line, text) in next.new {
+            match self.lines.get(&key) {
+                Some(first) => twice(line, &text, *first),
+                None => drop(self.lines.insert(key, line)),
+            }
+        }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Recipe {
     pub(crate) fits: bool,
     /// What makes the columns of the model of a row, unless it is its columns.
     pub(crate) design: Option<Design>,
+    /// How many levels each column has, the target last; none, where it is no category.
+    pub(crate) levels: Vec<usize>,
 }
 
 /// A block that is to be summed up.

@@ -64,9 +64,9 @@ impl Marginal {
     }
 
     /// The profile of the column, whose deciles are those of `sample`. Where that is the whole column, so is the
-    /// profile; else counts are those of the sample, scaled up to the column's.
-    pub(crate) fn profile(&self, sample: &[f64]) -> Option<Profile> {
-        let of_sample = Profile::of(sample)?;
+    /// profile; else counts are those of the sample, scaled up to the column's. `levels`: how many a category has.
+    pub(crate) fn profile(&self, sample: &[f64], levels: usize) -> Option<Profile> {
+        let of_sample = if levels > 0 { Profile::of_levels(sample, levels)? } else { Profile::of(sample)? };
         if of_sample.count >= self.count {
             return Some(of_sample);
         }
@@ -113,11 +113,11 @@ mod tests {
         }
         assert_eq!((all.count, all.low, all.high), (5000, whole.min, whole.max));
         assert!((all.mean - whole.mean).abs() < 1e-9 * whole.mean);
-        let profile = all.profile(&values[..1000]).unwrap();
+        let profile = all.profile(&values[..1000], 0).unwrap();
         assert!((profile.standard_deviation / whole.standard_deviation - 1.0).abs() < 1e-9);
         assert_eq!(profile.counts.iter().sum::<u64>(), 5000);
         assert!(profile.counts.iter().all(|count| count.abs_diff(500) <= 30), "{:?}", profile.counts);
-        assert_eq!(all.profile(&values).unwrap(), whole);
+        assert_eq!(all.profile(&values, 0).unwrap(), whole);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod keep;
 mod lanes;
+mod levels;
 mod marginal;
 mod ridge;
 mod sums;
@@ -15,8 +16,10 @@ pub use self::ridge::{PenaltyChoice, PenaltyScore};
 pub(crate) use self::{
     keep::{Batch, Keep, Kept},
     lanes::{Done, Full, Lanes, Recipe, Side, Summed},
+    levels::LevelCounts,
     marginal::Marginal,
     sums::{Folds, Sums},
+    table::recipe,
 };
 use crate::{
     Algorithm, BlockError, BlockQr, DataReport, FitError, LinearFit, LinearOptions, Moments, Table, TrainOptions,
@@ -55,6 +58,7 @@ pub struct Gathered {
     pub(crate) rows: RowCounts,
     /// The columns of the training rows, the target last.
     pub(crate) columns: Vec<Marginal>,
+    pub(crate) levels: LevelCounts,
     sums: Option<Result<Sums, BlockError>>,
     /// Fits to all training rows, and to all but those of each fold, as far as there is one.
     fits: BTreeMap<Option<u64>, LinearFit>,
@@ -89,6 +93,7 @@ pub(crate) struct Passed {
     pub(crate) sample: Table,
     pub(crate) training: Option<Table>,
     pub(crate) sides: Result<BTreeMap<Side, Summed<Moments>>, BlockError>,
+    pub(crate) levels: LevelCounts,
 }
 
 /// How rows are dealt with these options, and which numbers of rows are kept.
@@ -142,7 +147,7 @@ impl Gathered {
         options: &TrainOptions,
         again: impl FnOnce() -> Result<Result<BTreeMap<Side, Summed<BlockQr>>, BlockError>, E>,
     ) -> Result<Self, E> {
-        let Passed { schema, report, held_out, held_out_of, sample, training, sides } = passed;
+        let Passed { schema, report, held_out, held_out_of, sample, training, sides, levels } = passed;
         let width = schema.features.len() + 1;
         let kept = held_out.rows() as u64;
         let mut columns = vec![Marginal::EMPTY; width];
@@ -163,6 +168,7 @@ impl Gathered {
             training,
             rows,
             columns,
+            levels,
             sums: None,
             fits: BTreeMap::new(),
         };
@@ -186,7 +192,9 @@ impl Gathered {
                 Ok(fit) => drop(self.fits.insert(without, fit)),
                 Err(FitError::IllConditioned { .. }) => return true,
                 // Of a penalised fit this is no error, and its rows are few.
-                Err(FitError::TooFewRows { .. }) if without.is_none() => return matches!(self.sums, Some(Ok(Sums::Moments(_)))),
+                Err(FitError::TooFewRows { .. }) if without.is_none() => {
+                    return matches!(self.sums, Some(Ok(Sums::Moments(_))));
+                }
                 Err(_) if without.is_none() => return false,
                 Err(_) => {}
             }

@@ -1,11 +1,11 @@
 use std::{collections::BTreeMap, convert::Infallible};
 
-use mlci_model::Design;
+use mlci_model::{Column, Design};
 
 use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::with_pool,
-    stream::{Batch, Done, Full, Keep, Lanes, Passed, Plan, Recipe, Side, Summed},
+    stream::{Batch, Done, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Summed},
 };
 
 impl Gathered {
@@ -29,8 +29,12 @@ impl Gathered {
         let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());
         let (mut held_out, mut sample) = (keep(plan.held_out), keep(plan.sample));
         let mut training = plan.keeps.then(|| keep(usize::MAX));
-        for (row, hash) in table.hashes.iter().enumerate() {
+        let columns: Vec<_> = table.schema.features.iter().chain([&table.schema.target]).cloned().collect();
+        let recipe = recipe(&columns, plan);
+        let mut levels = LevelCounts::of(&recipe.levels);
+        for (row, (hash, target)) in table.hashes.iter().zip(batch.target).enumerate() {
             let (side, key) = plan.side(*hash);
+            levels.add(side, batch.features_of(row), *target);
             sample.offer(&batch, row, plan.sample_key(*hash), row as u64);
             match (side, &mut training) {
                 (Side::HeldOut, _) => {
@@ -43,7 +47,6 @@ impl Gathered {
         }
         let names: Vec<Option<String>> = table.spare.iter().map(|(name, _)| Some(name.clone())).collect();
         let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &names, table.report.clone());
-        let recipe = recipe(&table.schema.features, plan);
         let passed = Passed {
             schema: table.schema.clone(),
             report: table.report.clone(),
@@ -52,6 +55,7 @@ impl Gathered {
             sample: finish(sample),
             training: training.map(finish),
             sides: sums(&batch, plan, &recipe),
+            levels,
         };
         let again = || Ok::<_, Infallible>(sums(&batch, plan, &recipe));
         match Self::conclude(passed, options, again) {
@@ -61,10 +65,15 @@ impl Gathered {
     }
 }
 
-/// What becomes of rows with these features.
-pub(crate) fn recipe(features: &[mlci_model::Column], plan: &Plan) -> Recipe {
-    let design = Design::of(features);
-    Recipe { width: features.len() + 1, fits: plan.fits, design: (!design.is_plain()).then_some(design) }
+/// What becomes of rows with these features and, last, this target.
+pub(crate) fn recipe(columns: &[Column], plan: &Plan) -> Recipe {
+    let design = Design::of(columns.split_last().map_or(&[], |(_, features)| features));
+    Recipe {
+        width: columns.len(),
+        fits: plan.fits,
+        design: (!design.is_plain()).then_some(design),
+        levels: columns.iter().map(|column| column.levels.len()).collect(),
+    }
 }
 
 fn sums<S: Statistic + Send>(

@@ -5,10 +5,12 @@
 
 mod columns;
 mod fit;
+mod kinds;
 mod linear;
 mod read;
 mod split;
 mod train;
+mod validation;
 mod wine;
 
 use std::io::{self, Read};

@@ -42,7 +42,7 @@ fn missing_values_stop() {
         "`[data] missing = \"drop\"`",
     ];
     match refused(A2, |_| {}, &says) {
-        ReadError::Problems { problems, total: 4 } => {
+        ReadError::Problems { problems, total: 4, .. } => {
             assert_eq!(problems.iter().map(Problem::line).collect::<Vec<_>>(), [3, 4, 6, 7]);
         }
         other => panic!("{other:?}"),
