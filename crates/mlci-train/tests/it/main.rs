@@ -5,6 +5,7 @@
 
 mod columns;
 mod fit;
+mod gather;
 mod linear;
 mod read;
 mod split;
