@@ -11,7 +11,7 @@ use mlci_artifact::{Scheme, Store};
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_image::Layout;
 use mlci_track::{Run, RunLog};
-use mlci_train::{MissingPolicy, ReadOptions, Table};
+use mlci_train::{Gathered, MissingPolicy, ReadOptions};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -23,7 +23,7 @@ use crate::{
     journal::Journal,
     records::Records,
     source::Source,
-    stage::{DataOutput, GateOutput, ImageOutput, PublishOutput, TrainOutput},
+    stage::{DataOutput, GateOutput, ImageOutput, PublishOutput, TrainOutput, train_options},
     workdir::{Lock, Workdir},
 };
 
@@ -39,7 +39,7 @@ pub struct Pipeline {
     runtime: Arc<Runtime>,
     /// How the person called it, for help that can be copied: `cargo xtask` or `mlci`.
     invocation: String,
-    table: OnceCell<ReadTable>,
+    gathered: OnceCell<ReadData>,
     layout: OnceCell<Layout>,
     code: OnceCell<Digest>,
     source: OnceCell<Source>,
@@ -49,8 +49,8 @@ pub struct Pipeline {
 }
 
 /// The data, read once a command.
-pub(crate) struct ReadTable {
-    pub(crate) table: Table,
+pub(crate) struct ReadData {
+    pub(crate) gathered: Gathered,
     pub(crate) digest: Digest,
     pub(crate) bytes: u64,
 }
@@ -94,7 +94,7 @@ impl Pipeline {
             observer,
             runtime: Arc::new(runtime),
             invocation: invocation.to_owned(),
-            table: OnceCell::new(),
+            gathered: OnceCell::new(),
             layout: OnceCell::new(),
             code: OnceCell::new(),
             source: OnceCell::new(),
@@ -258,25 +258,26 @@ impl Pipeline {
             .get_or_init(|| code(&self.workdir.cache()).unwrap_or_else(|| Digest::of(crate::GENERATOR.as_bytes())))
     }
 
-    /// The data as a table.
-    pub(crate) fn table(&self) -> Result<&ReadTable> {
-        init(&self.table, || {
+    /// What a pass over the data leaves of it.
+    pub(crate) fn gathered(&self) -> Result<&ReadData> {
+        init(&self.gathered, || {
             let data = &self.config().data;
             let path = self.resolve(&data.path);
-            let read = mlci_train::read_csv_file(&path, &read_options(data));
-            let (table, digest) = read.map_err(|error| {
+            let options = train_options(&self.config().train);
+            let read = mlci_train::gather_file(&path, &read_options(data), &options);
+            let (gathered, digest) = read.map_err(|error| {
                 let message = format!("the data `{}` cannot be used", data.path);
                 let outcome = if error.source.is_configuration() { Outcome::Invalid } else { Outcome::Fail };
                 Error::new(outcome, message).because(error.source)
             })?;
             let bytes = fs::metadata(&path).map_err(FileError::at("read", &path))?.len();
-            Ok(ReadTable { table, digest, bytes })
+            Ok(ReadData { gathered, digest, bytes })
         })
     }
 
-    /// The data as a table, known to be what has this digest.
-    pub(crate) fn table_of(&self, digest: &Digest) -> Result<&ReadTable> {
-        let read = self.table()?;
+    /// As [`Self::gathered`], of data that is known to have this digest.
+    pub(crate) fn gathered_of(&self, digest: &Digest) -> Result<&ReadData> {
+        let read = self.gathered()?;
         if read.digest == *digest {
             return Ok(read);
         }

@@ -101,8 +101,8 @@ impl Pipeline {
 
     fn data(&self) -> Finding {
         let path = &self.config().data.path;
-        match self.table() {
-            Ok(read) => Finding::good("data", format!("{path}: {}", count(read.table.rows() as u64, "row"))),
+        match self.gathered() {
+            Ok(read) => Finding::good("data", format!("{path}: {}", count(read.gathered.rows().all(), "row"))),
             Err(error) => Finding::bad(
                 "data",
                 error.causes().first().cloned().unwrap_or_else(|| error.to_string()),

@@ -54,11 +54,11 @@ impl Stage for DataStage<'_> {
     }
 
     fn work(&self) -> Result<DataOutput> {
-        let table = match self.seen.get() {
-            Some(seen) => self.pipeline.table_of(seen)?,
-            None => self.pipeline.table()?,
+        let read = match self.seen.get() {
+            Some(seen) => self.pipeline.gathered_of(seen)?,
+            None => self.pipeline.gathered()?,
         };
-        Ok(DataOutput { digest: table.digest, bytes: table.bytes, report: table.table.report().clone() })
+        Ok(DataOutput { digest: read.digest, bytes: read.bytes, report: read.gathered.report().clone() })
     }
 
     fn note(&self, output: &DataOutput) -> String {

@@ -67,10 +67,10 @@ impl GateStage<'_> {
     fn champion(&self, version: &Version) -> Result<std::result::Result<Champion, EvaluateError>> {
         let bytes = self.pipeline.block_on(self.pipeline.store().model_bytes(version))?;
         let model = Model::decode(&bytes)?;
-        let table = &self.pipeline.table_of(&self.data)?.table;
-        let train = &self.pipeline.config().train;
-        let split = mlci_train::split(table, train.seed, train.test_fraction);
-        Ok(mlci_train::evaluate(&model, table, &split.test, train.seed).map(|evaluation| Champion {
+        let held_out = self.pipeline.gathered_of(&self.data)?.gathered.held_out();
+        let rows: Vec<usize> = (0..held_out.rows()).collect();
+        let seed = self.pipeline.config().train.seed;
+        Ok(mlci_train::evaluate(&model, held_out, &rows, seed).map(|evaluation| Champion {
             version: version.number,
             model: version.model,
             evaluation,

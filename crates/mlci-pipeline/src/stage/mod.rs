@@ -22,7 +22,7 @@ pub(crate) use self::{
     publish::{PublishOutput, PublishStage},
     step::StepStage,
     track::TrackStage,
-    train::{TrainOutput, TrainStage},
+    train::{TrainOutput, TrainStage, train_options},
 };
 use crate::{
     error::{Error, Result},

@@ -55,7 +55,8 @@ impl TrainOutput {
     }
 }
 
-fn options(train: &Train) -> TrainOptions {
+/// How the configuration says to train.
+pub(crate) fn train_options(train: &Train) -> TrainOptions {
     TrainOptions {
         algorithm: match train.algorithm {
             Algorithm::Ols => mlci_train::Algorithm::Ols,
@@ -91,11 +92,11 @@ impl Stage for TrainStage<'_> {
 
     fn work(&self) -> Result<TrainOutput> {
         let config = self.pipeline.config();
-        let table = self.pipeline.table_of(&self.data.digest)?;
-        let options = options(&config.train);
-        let trained =
-            mlci_train::train(&table.table, &options, &config.project.name, self.data.digest, config.model_digest())
-                .context(|| format!("cannot train on `{}`", config.data.path))?;
+        let read = self.pipeline.gathered_of(&self.data.digest)?;
+        let trained = read
+            .gathered
+            .train(&config.project.name, self.data.digest, config.model_digest())
+            .context(|| format!("cannot train on `{}`", config.data.path))?;
         let bytes = trained.model.encode()?;
         let model = Digest::of(&bytes);
         let evaluation = serde_json::to_vec(&trained.test).context(|| "the evaluation cannot be written".to_owned())?;
@@ -105,7 +106,7 @@ impl Stage for TrainStage<'_> {
             model,
             evaluation: Digest::of(&evaluation),
             features: trained.model.schema().features.len(),
-            train_rows: trained.split.train.len(),
+            train_rows: trained.rows.train as usize,
             training: trained.training,
             test: trained.test.metrics,
             cross_validation: trained.cross_validation,

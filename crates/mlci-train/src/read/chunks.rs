@@ -1,7 +1,5 @@
 use std::io::{self, Read};
 
-use memchr::memchr2;
-
 /// Whole records of the data, in the order they came.
 pub(super) struct Chunk {
     /// Records, each but possibly the last of the data ended by `\n`; empty lines among them.
@@ -10,35 +8,54 @@ pub(super) struct Chunk {
     pub(super) line: u64,
     /// Whether the data ends with it.
     pub(super) is_last: bool,
+    /// Whether there may be a quote in it; if not, each line is a record.
+    pub(super) has_quotes: bool,
 }
 
-/// Cuts data whose line ends are `\n` into chunks of a number of records, so that they can be read by several threads.
+/// Cuts data whose line ends are `\n` into chunks of whole records, so that they can be read by several threads.
 ///
-/// The edges go by the count of records alone: they are the same however the bytes come in. Memory: one chunk.
+/// Memory: one chunk, and those that are given back.
 pub(super) struct Chunks<R> {
     inner: R,
-    records: usize,
+    size: usize,
     delimiter: u8,
-    /// Read and not handed out yet.
+    /// Read and not handed out yet, as far as `filled`; all of it is initialised, so that it need not be again.
     buffer: Vec<u8>,
+    filled: usize,
+    /// Buffers that were given back.
+    spare: Vec<Vec<u8>>,
     line: u64,
     ended: bool,
     finished: bool,
 }
 
-/// How much is asked of the reader at a time.
-const PIECE: usize = 256 << 10;
+/// How much more than a chunk is asked of the reader.
+const MORE: usize = 16 << 10;
 
 impl<R: Read> Chunks<R> {
-    /// Chunks of so many records of what `inner` gives, which begins on line `line`.
-    pub(super) fn new(inner: R, records: usize, delimiter: u8, line: u64) -> Self {
-        let records = records.max(1);
-        Self { inner, records, delimiter, buffer: Vec::new(), line, ended: false, finished: false }
+    /// Chunks of about so many bytes, and of a record at least, of what `inner` gives, which begins on line `line`.
+    pub(super) fn new(inner: R, size: usize, delimiter: u8, line: u64) -> Self {
+        Self {
+            inner,
+            size: size.max(1),
+            delimiter,
+            buffer: Vec::new(),
+            filled: 0,
+            spare: Vec::new(),
+            line,
+            ended: false,
+            finished: false,
+        }
     }
 
-    /// Lets the chunks to come have so many records.
-    pub(super) fn of(&mut self, records: usize) {
-        self.records = records.max(1);
+    /// Lets the chunks to come have about so many bytes.
+    pub(super) fn of(&mut self, size: usize) {
+        self.size = size.max(1);
+    }
+
+    /// Takes back the bytes of a chunk, for their room.
+    pub(super) fn recycle(&mut self, bytes: Vec<u8>) {
+        self.spare.push(bytes);
     }
 
     /// What gives the data, once it is at its end.
@@ -51,68 +68,61 @@ impl<R: Read> Chunks<R> {
         if self.finished {
             return Ok(None);
         }
-        let end = self.end()?;
-        // The rest goes to the next chunk, whose buffer is likely to become as large.
-        let mut rest = Vec::with_capacity(self.buffer.capacity());
-        rest.extend_from_slice(self.buffer.get(end..).unwrap_or_default());
-        self.buffer.truncate(end);
-        let bytes = std::mem::replace(&mut self.buffer, rest);
-        if self.buffer.is_empty() && !self.ended {
+        let (end, has_quotes) = self.end()?;
+        // The rest goes to the next chunk.
+        let rest = self.buffer.get(end..self.filled).unwrap_or_default();
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.resize(next.len().max(rest.len()), 0);
+        if let Some(room) = next.get_mut(..rest.len()) {
+            room.copy_from_slice(rest);
+        }
+        self.filled = rest.len();
+        let mut bytes = std::mem::replace(&mut self.buffer, next);
+        bytes.truncate(end);
+        if self.filled == 0 && !self.ended {
             self.fill()?;
         }
-        self.finished = self.ended && self.buffer.is_empty();
+        self.finished = self.ended && self.filled == 0;
         let line = self.line;
         self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        Ok(Some(Chunk { bytes, line, is_last: self.finished }))
+        Ok(Some(Chunk { bytes, line, is_last: self.finished, has_quotes }))
     }
 
-    /// Where the records of the next chunk end in the buffer, which is filled as far as that.
-    fn end(&mut self) -> io::Result<usize> {
-        // Where the present record begins, and how far it has been looked at.
-        let (mut begin, mut at, mut records) = (0, 0, 0);
-        loop {
-            match memchr2(b'\n', b'"', self.buffer.get(at..).unwrap_or_default()) {
-                None => {
-                    at = self.buffer.len();
-                    if !self.fill()? {
-                        return Ok(at);
-                    }
-                }
-                Some(offset) if self.buffer.get(at + offset) == Some(&b'"') => {
-                    return self.end_with_quotes(begin, records);
-                }
-                Some(offset) => {
-                    let is_empty = at + offset == begin;
-                    (begin, at) = (at + offset + 1, at + offset + 1);
-                    records += usize::from(!is_empty);
-                    if records == self.records {
-                        return Ok(begin);
-                    }
-                }
+    /// Where the records of the next chunk end in the buffer, which is filled as far as that; and whether there may be
+    /// a quote among them.
+    fn end(&mut self) -> io::Result<(usize, bool)> {
+        while self.filled < self.size && self.fill()? {}
+        let window = self.buffer.get(..self.filled.min(self.size)).unwrap_or_default();
+        if memchr::memchr(b'"', window).is_none() {
+            if self.ended && self.filled <= self.size {
+                return Ok((self.filled, false));
+            }
+            if let Some(end) = memchr::memrchr(b'\n', window) {
+                return Ok((end + 1, false));
             }
         }
+        self.end_with_quotes().map(|end| (end, true))
     }
 
-    /// As [`Self::end`], from a record on in which a quote may hide line ends; by the rules of the csv crate, which
-    /// reads the records afterwards.
-    fn end_with_quotes(&mut self, begin: usize, mut records: usize) -> io::Result<usize> {
+    /// As [`Self::end`], where a quote may hide line ends, or a record is longer than a chunk; by the rules of the csv
+    /// crate, which reads the records afterwards.
+    fn end_with_quotes(&mut self) -> io::Result<usize> {
         let mut reader = csv_core::ReaderBuilder::new().delimiter(self.delimiter).build();
         let (mut fields, mut ends) = (vec![0; 4096], vec![0; 512]);
         // As in front of every chunk: a byte order mark that is read first would be taken off.
         let _ = reader.read_record(b"\n", &mut fields, &mut ends);
-        let mut at = begin;
+        let mut at = 0;
         loop {
-            let input = self.buffer.get(at..).unwrap_or_default();
-            if input.is_empty() && self.fill()? {
+            let is_empty = at == self.filled;
+            if is_empty && self.fill()? {
                 continue;
             }
-            let input = self.buffer.get(at..).unwrap_or_default();
+            let input = self.buffer.get(at..self.filled).unwrap_or_default();
             let (result, read, _, _) = reader.read_record(input, &mut fields, &mut ends);
             at += read;
             match result {
                 csv_core::ReadRecordResult::Record => {
-                    records += 1;
-                    if records == self.records {
+                    if at >= self.size {
                         return Ok(at);
                     }
                 }
@@ -130,16 +140,19 @@ impl<R: Read> Chunks<R> {
         if self.ended {
             return Ok(false);
         }
-        let old = self.buffer.len();
-        self.buffer.resize(old + PIECE, 0);
+        // Room for a chunk, or, for a record that is longer, for twice as much as there is.
+        let room = (self.size.max(2 * self.filled)) + MORE;
+        if self.buffer.len() < room && self.buffer.len() - self.filled < MORE {
+            self.buffer.resize(room, 0);
+        }
         let read = loop {
-            match self.inner.read(self.buffer.get_mut(old..).unwrap_or_default()) {
+            match self.inner.read(self.buffer.get_mut(self.filled..).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
+                other => break other?,
             }
         };
-        self.buffer.truncate(old + read.as_ref().copied().unwrap_or(0));
-        self.ended = read? == 0;
+        self.filled += read;
+        self.ended = read == 0;
         Ok(!self.ended)
     }
 }
@@ -158,53 +171,53 @@ mod tests {
         }
     }
 
-    fn all(reader: impl Read, records: usize) -> Vec<(String, u64, bool)> {
-        let mut chunks = Chunks::new(reader, records, b',', 2);
-        let next = || chunks.next().unwrap();
-        std::iter::from_fn(next)
-            .map(|chunk| (String::from_utf8(chunk.bytes).unwrap(), chunk.line, chunk.is_last))
-            .collect()
+    fn all(reader: impl Read, size: usize) -> Vec<(String, u64, bool, bool)> {
+        let mut chunks = Chunks::new(reader, size, b',', 2);
+        let mut found = Vec::new();
+        while let Some(chunk) = chunks.next().unwrap() {
+            let text = String::from_utf8(chunk.bytes.clone()).unwrap();
+            found.push((text, chunk.line, chunk.is_last, chunk.has_quotes));
+            chunks.recycle(chunk.bytes);
+        }
+        found
     }
 
     #[track_caller]
-    fn check(data: &str, records: usize, expected: &[(&str, u64)]) {
+    fn check(data: &str, size: usize, expected: &[(&str, u64, bool)]) {
         let last = expected.len().saturating_sub(1);
         let expected: Vec<_> = expected
             .iter()
             .enumerate()
-            .map(|(index, (text, line))| ((*text).to_owned(), *line, index == last))
+            .map(|(index, (text, line, has_quotes))| ((*text).to_owned(), *line, index == last, *has_quotes))
             .collect();
-        assert_eq!(all(data.as_bytes(), records), expected);
-        assert_eq!(all(Drops(data.as_bytes()), records), expected, "one byte a read");
+        assert_eq!(all(data.as_bytes(), size), expected);
+        assert_eq!(all(Drops(data.as_bytes()), size), expected, "one byte a read");
     }
 
     #[test]
-    fn edges_go_by_records() {
-        check("1\n2\n3\n4\n5\n", 2, &[("1\n2\n", 2), ("3\n4\n", 4), ("5\n", 6)]);
-        check("1\n2", 2, &[("1\n2", 2)]);
-        check("1\n2\n", 2, &[("1\n2\n", 2)]);
-        check("1\n2\n3", 2, &[("1\n2\n", 2), ("3", 4)]);
-    }
-
-    #[test]
-    fn empty_lines_are_none() {
-        check("1\n\n\n2\n3\n", 2, &[("1\n\n\n2\n", 2), ("3\n", 6)]);
-        check("1\n2\n\n", 2, &[("1\n2\n", 2), ("\n", 4)]);
+    fn edges_are_where_records_end() {
+        check("1\n2\n3\n4\n5\n", 5, &[("1\n2\n", 2, false), ("3\n4\n", 4, false), ("5\n", 6, false)]);
+        check("1\n2", 4, &[("1\n2", 2, false)]);
+        check("1\n2\n", 4, &[("1\n2\n", 2, false)]);
+        check("1\n2\n3", 4, &[("1\n2\n", 2, false), ("3", 4, false)]);
+        check("1\n\n\n2\n3\n", 4, &[("1\n\n\n", 2, false), ("2\n3\n", 5, false)]);
+        // A record that is longer than a chunk.
+        check("1,2,3,4\n5\n", 3, &[("1,2,3,4\n", 2, true), ("5\n", 3, false)]);
     }
 
     #[test]
     fn quoted_line_ends_are_no_edges() {
-        check("1,\"a\nb\"\n2,c\n3,d\n", 2, &[("1,\"a\nb\"\n2,c\n", 2), ("3,d\n", 5)]);
-        check("1,\"a\"\"\n\"\n2\n", 1, &[("1,\"a\"\"\n\"\n", 2), ("2\n", 4)]);
+        check("1,\"a\nb\"\n2,c\n3,d\n", 6, &[("1,\"a\nb\"\n", 2, true), ("2,c\n", 4, false), ("3,d\n", 5, false)]);
+        check("1,\"a\"\"\n\"\n2\n", 3, &[("1,\"a\"\"\n\"\n", 2, true), ("2\n", 4, false)]);
         // A quote within a field that began without one is a character like others.
-        check("5\" pipe\n6\n", 1, &[("5\" pipe\n", 2), ("6\n", 3)]);
+        check("5\" pipe\n6\n", 3, &[("5\" pipe\n", 2, true), ("6\n", 3, false)]);
         // Never closed: the rest is one record.
-        check("1\n2,\"a\n3\n4\n", 2, &[("1\n2,\"a\n3\n4\n", 2)]);
+        check("1\n2,\"a\n3\n4\n", 6, &[("1\n2,\"a\n3\n4\n", 2, true)]);
     }
 
-    /// Every record with its line, and whether it is open, read by way of chunks of so many records.
-    fn records(data: &[u8], records: usize) -> Vec<(Vec<Vec<u8>>, u64, bool)> {
-        let mut chunks = Chunks::new(data, records, b',', 1);
+    /// Every record with its line, and whether it is open, read by way of chunks of so many bytes.
+    fn records(data: &[u8], size: usize) -> Vec<(Vec<Vec<u8>>, u64, bool)> {
+        let mut chunks = Chunks::new(data, size, b',', 1);
         let mut found = Vec::new();
         while let Some(chunk) = chunks.next().unwrap() {
             let mut reader = crate::read::records::Records::new(&chunk, b',');
@@ -218,8 +231,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn where_the_edges_are_changes_nothing(text in "[a1,\"\n\u{feff}]{0,60}", count in 1_usize..5) {
-            proptest::prop_assert_eq!(records(text.as_bytes(), count), records(text.as_bytes(), usize::MAX));
+        fn where_the_edges_are_changes_nothing(text in "[a1,\"\n\u{feff}]{0,60}", size in 1_usize..30) {
+            proptest::prop_assert_eq!(records(text.as_bytes(), size), records(text.as_bytes(), 1 << 20));
         }
     }
 }

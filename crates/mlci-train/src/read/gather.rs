@@ -91,7 +91,6 @@ fn levels_of_data<R: Read>(
     plan: &Plan,
     read: &ReadOptions,
 ) -> Result<(Vec<Vec<String>>, Digest), ReadError> {
-    chunks.of(super::chunk_records(plan));
     let of_chunk = |chunk: Chunk| {
         let mut rows = rows_of(&chunk, plan, read)?;
         rows.forget();
@@ -146,7 +145,8 @@ enum Job {
 }
 
 enum Out<'p, S> {
-    Read(usize, Result<Dealt<'p>, ReadError>),
+    /// With the chunk's bytes, for their room.
+    Read(usize, Result<Dealt<'p>, ReadError>, Vec<u8>),
     Sum(Done<S>),
 }
 
@@ -159,11 +159,11 @@ impl<'p> Pass<'p> {
         bounds: &Bounds,
         mut take: impl FnMut(Dealt<'p>),
     ) -> Result<(Result<BTreeMap<Side, Summed<S>>, BlockError>, Digest), ReadError> {
-        chunks.of(super::chunk_records(self.plan));
+        chunks.of(super::CHUNK);
         let mut lanes = Lanes::new(self.recipe.width);
         with_pool(
             |job| match job {
-                Job::Read(number, chunk) => Out::Read(number, self.deal(&chunk, bounds)),
+                Job::Read(number, chunk) => Out::Read(number, self.deal(&chunk, bounds), chunk.bytes),
                 Job::Sum(full) => Out::Sum(full.sum_up(self.recipe)),
             },
             |pool| {
@@ -183,14 +183,17 @@ impl<'p> Pass<'p> {
                     match pool.take() {
                         None => break,
                         Some(Out::Sum(done)) => lanes.take(done),
-                        Some(Out::Read(number, dealt)) => order.put(number, dealt, |dealt| {
-                            let dealt = dealt?;
-                            for (side, values) in &dealt.sides {
-                                lanes.push(*side, values, |full| pool.submit(Job::Sum(full)));
-                            }
-                            take(dealt);
-                            Ok(())
-                        })?,
+                        Some(Out::Read(number, dealt, bytes)) => {
+                            chunks.recycle(bytes);
+                            order.put(number, dealt, |dealt| {
+                                let dealt = dealt?;
+                                for (side, values) in &dealt.sides {
+                                    lanes.push(*side, values, |full| pool.submit(Job::Sum(full)));
+                                }
+                                take(dealt);
+                                Ok::<_, ReadError>(())
+                            })?;
+                        }
                     }
                 }
                 lanes.flush(|full| pool.submit(Job::Sum(full)));

@@ -108,6 +108,11 @@ impl Rule {
         super::plan::nearest(&String::from_utf8_lossy(field), &self.levels)
     }
 
+    /// Whether [`Self::allows`] refuses some values.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.min.is_some() || self.max.is_some() || !self.allowed.is_empty()
+    }
+
     /// Whether a value is within the bounds, and one of those allowed.
     pub(super) fn allows(&self, value: f64) -> bool {
         self.min.is_none_or(|min| value >= min)

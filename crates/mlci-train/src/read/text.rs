@@ -65,7 +65,7 @@ impl<R: Read> Text<R> {
 
     /// Unites line ends in place and says how many bytes remain.
     fn unite(&mut self, chunk: &mut [u8]) -> usize {
-        if !self.after_return && !chunk.contains(&b'\r') {
+        if !self.after_return && memchr::memchr(b'\r', chunk).is_none() {
             return chunk.len();
         }
         let mut kept = 0;
