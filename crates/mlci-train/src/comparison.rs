@@ -3,7 +3,6 @@ use mlci_core::Verdict;
 use crate::{
     Comparison, Evaluation, GateCheck, GateOptions, Interval, Metric,
     bootstrap::{percentiles, resample},
-    metrics::Weighed,
     number::short,
 };
 
@@ -29,7 +28,7 @@ fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation
     if !(options.margin >= 0.0 && options.margin.is_finite()) {
         return Err(format!("the margin {} is not a share of at least 0", options.margin));
     }
-    let weighed = |evaluation| Weighed::new(Evaluation::scored(evaluation)).map_err(|error| error.to_string());
+    let weighed = |evaluation| Evaluation::weighed(evaluation).map_err(|error| error.to_string());
     let (new, old) = (weighed(challenger)?, weighed(champion)?);
     let rows = challenger.truth.len();
     let value = |evaluation: &Evaluation| {

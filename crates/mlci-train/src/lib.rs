@@ -35,12 +35,15 @@
 //! standard errors and tests; parts that were summed up apart are merged. See [`Statistic`].
 
 mod bootstrap;
+mod choice;
+mod classes;
 mod comparison;
 mod cross_validation;
 mod dependence;
 mod evaluate;
 mod fit;
 mod gate;
+mod interval;
 mod linear;
 mod metrics;
 mod number;
@@ -57,16 +60,18 @@ pub use ndarray;
 
 pub use crate::{
     bootstrap::Interval,
+    choice::{Candidate, Choice, OptionError},
+    classes::ClassError,
     cross_validation::{CrossValidation, Spread},
     dependence::Dependence,
-    evaluate::{EvaluateError, Evaluation, evaluate},
-    fit::{Algorithm, Fit, FitError},
+    evaluate::{EvaluateError, EvaluateOptions, Evaluation, evaluate, evaluate_with},
+    fit::{Algorithm, ElasticNet, Fit, FitError, HyperParameters, Logistic, Ridge, TrainKey, Tweedie},
     gate::{Comparison, GateCheck, GateOptions, GateReport, Limit, gate},
     linear::{
         Accumulator, BLOCK_ROWS, Block, BlockError, BlockQr, FTest, Inference, LinearFit, LinearOptions, Moments,
         NoInference, OrderedMerge, Statistic, TTest,
     },
-    metrics::{Metric, Metrics, ScoreError, Scored},
+    metrics::{CalibrationBin, Classification, Confusion, Metric, Metrics, ScoreError, Scored, calibration, confusion},
     ols::Ols,
     read::{
         ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, read_csv,

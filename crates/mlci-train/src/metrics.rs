@@ -1,8 +1,13 @@
+mod classification;
+
 use std::fmt;
 
 use linfa::prelude::SingleTargetRegression as _;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
+
+use self::classification::Ranked;
+pub use self::classification::{CalibrationBin, Classification, Confusion, calibration, confusion};
 
 /// What was true and what was predicted, row by row. The fields are named so that they cannot be swapped.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +54,16 @@ pub enum ScoreError {
         /// How many predictions.
         predictions: usize,
     },
+    /// A truth is no class, or a prediction no probability.
+    #[error("row {row}: a truth of {truth} is not 0 or 1, or a prediction of {prediction} is no probability")]
+    NoClass {
+        /// Which row, from 0.
+        row: usize,
+        /// Its truth.
+        truth: f64,
+        /// Its prediction.
+        prediction: f64,
+    },
     /// A value is not finite, or so large that its square would not be.
     #[error("row {row}: a truth of {truth} and a prediction of {prediction} have no finite squared error")]
     Unusable {
@@ -75,6 +90,20 @@ pub struct Metrics {
     /// Coefficient of determination, `1 - Σ(truth - prediction)² / Σ(truth - mean truth)²`; `None` where the truth is
     /// constant.
     pub r2: Option<f64>,
+    /// Mean absolute percentage error, as a share: the mean of `|truth - prediction| / |truth|` over the rows whose
+    /// truth is not 0; `None` where all are. Small truths outweigh all others, and predictions that are too high cost
+    /// more than those too low (Hyndman & Koehler, *Int. J. Forecasting* 22, 2006): for targets far from 0 only.
+    #[serde(default)]
+    pub mape: Option<f64>,
+    /// How many rows that leaves out.
+    #[serde(default)]
+    pub mape_left_out: usize,
+    /// The share of rows whose truth lies within the model's prediction interval, if it has one.
+    #[serde(default)]
+    pub coverage: Option<f64>,
+    /// How well a classifier tells its classes apart. The errors above are those of its probabilities then.
+    #[serde(default)]
+    pub classification: Option<Classification>,
 }
 
 impl Metrics {
@@ -98,19 +127,60 @@ impl Metrics {
             mae: prediction.mean_absolute_error(&truth).map_err(no_rows)?,
             median_ae: prediction.median_absolute_error(&truth).map_err(no_rows)?,
             r2: weighed.r2(&vec![1; scored.truth.len()]),
+            mape: weighed.mape(&vec![1; scored.truth.len()]),
+            mape_left_out: scored.truth.iter().filter(|truth| **truth == 0.0).count(),
+            coverage: None,
+            classification: None,
         })
     }
 
-    /// The metric asked for; `None` where it is undefined.
+    /// The same of a regression whose predictions come with an interval of this half width.
+    ///
+    /// # Errors
+    /// As [`Metrics::of`].
+    pub fn within(scored: Scored<'_>, half_width: f64) -> Result<Self, ScoreError> {
+        let weighed = Weighed::new(scored)?.within(Some(half_width));
+        let coverage = weighed.metric(Metric::Coverage, &vec![1; scored.truth.len()]);
+        Ok(Self { coverage, ..Self::of(scored)? })
+    }
+
+    /// Compares probabilities of class 1 with the class, 0 or 1; what is said to be class 1 has a probability of at
+    /// least `threshold`.
+    ///
+    /// # Errors
+    /// [`ScoreError`] where there is nothing to compare, a truth is no class or a prediction no probability.
+    pub fn of_classes(scored: Scored<'_>, threshold: f64) -> Result<Self, ScoreError> {
+        let ranked = Ranked::new(scored, threshold)?;
+        let ones = vec![1; scored.truth.len()];
+        Ok(Self { classification: Some(Classification::of(&ranked, &ones)), ..Self::of(scored)? })
+    }
+
+    /// Whether they are those of a classifier.
+    #[must_use]
+    pub const fn is_classification(&self) -> bool {
+        self.classification.is_some()
+    }
+
+    /// Those that say something about this kind of model, the most telling first.
+    #[must_use]
+    pub const fn telling(&self) -> &'static [Metric] {
+        if self.is_classification() { &Metric::CLASSIFICATION } else { &Metric::REGRESSION }
+    }
+
+    /// The metric asked for; `None` where it is undefined, or one of another kind of model.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<f64> {
-        match metric {
-            Metric::Rmse => Some(self.rmse),
-            Metric::Mae => Some(self.mae),
-            Metric::MedianAe => Some(self.median_ae),
-            Metric::R2 => self.r2,
-        }
-        .filter(|value| value.is_finite())
+        let value = match (&self.classification, metric) {
+            (Some(classification), metric) => classification.get(metric),
+            (None, Metric::Rmse) => Some(self.rmse),
+            (None, Metric::Mae) => Some(self.mae),
+            (None, Metric::MedianAe) => Some(self.median_ae),
+            (None, Metric::R2) => self.r2,
+            (None, Metric::Mape) => self.mape,
+            (None, Metric::Coverage) => self.coverage,
+            (None, _) => None,
+        };
+        value.filter(|value| value.is_finite())
     }
 }
 
@@ -127,16 +197,86 @@ pub enum Metric {
     MedianAe,
     /// Coefficient of determination.
     R2,
+    /// Mean absolute percentage error, as a share.
+    Mape,
+    /// Share of rows within the prediction interval.
+    Coverage,
+    /// Mean negative log likelihood of the classes.
+    LogLoss,
+    /// Area under the receiver operating characteristic.
+    RocAuc,
+    /// Area under the precision-recall curve: average precision.
+    PrAuc,
+    /// Mean squared error of the probabilities.
+    Brier,
+    /// Expected calibration error.
+    CalibrationError,
+    /// Share of rows whose class is said rightly, at the threshold.
+    Accuracy,
+    /// Share of those said to be class 1 that are.
+    Precision,
+    /// Share of those of class 1 that are said to be.
+    Recall,
+    /// Harmonic mean of precision and recall.
+    F1,
 }
 
 impl Metric {
+    /// Those of a regression.
+    pub const REGRESSION: [Self; 6] = [Self::Rmse, Self::Mae, Self::MedianAe, Self::R2, Self::Mape, Self::Coverage];
+
+    /// Those of a classifier.
+    pub const CLASSIFICATION: [Self; 9] = [
+        Self::LogLoss,
+        Self::RocAuc,
+        Self::PrAuc,
+        Self::Brier,
+        Self::CalibrationError,
+        Self::Accuracy,
+        Self::Precision,
+        Self::Recall,
+        Self::F1,
+    ];
+
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Rmse, Self::Mae, Self::MedianAe, Self::R2];
+    pub const ALL: [Self; 15] = {
+        let [a, b, c, d, e, f] = Self::REGRESSION;
+        let [g, h, i, j, k, l, m, n, o] = Self::CLASSIFICATION;
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o]
+    };
+
+    /// Whether it is one of a classifier.
+    #[must_use]
+    pub fn is_of_classes(self) -> bool {
+        Self::CLASSIFICATION.contains(&self)
+    }
 
     /// Whether a smaller value is better.
     #[must_use]
     pub const fn lower_is_better(self) -> bool {
-        !matches!(self, Self::R2)
+        match self {
+            Self::Rmse
+            | Self::Mae
+            | Self::MedianAe
+            | Self::Mape
+            | Self::LogLoss
+            | Self::Brier
+            | Self::CalibrationError => true,
+            Self::R2
+            | Self::Coverage
+            | Self::RocAuc
+            | Self::PrAuc
+            | Self::Accuracy
+            | Self::Precision
+            | Self::Recall
+            | Self::F1 => false,
+        }
+    }
+
+    /// Whether its value is in units of the target.
+    #[must_use]
+    pub const fn has_unit(self) -> bool {
+        matches!(self, Self::Rmse | Self::Mae | Self::MedianAe)
     }
 
     /// The name as the configuration writes it.
@@ -147,6 +287,17 @@ impl Metric {
             Self::Mae => "mae",
             Self::MedianAe => "median_ae",
             Self::R2 => "r2",
+            Self::Mape => "mape",
+            Self::Coverage => "coverage",
+            Self::LogLoss => "log_loss",
+            Self::RocAuc => "roc_auc",
+            Self::PrAuc => "pr_auc",
+            Self::Brier => "brier",
+            Self::CalibrationError => "calibration_error",
+            Self::Accuracy => "accuracy",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::F1 => "f1",
         }
     }
 }
@@ -164,6 +315,9 @@ pub(crate) struct Weighed<'a> {
     errors: Vec<f64>,
     /// Row numbers in ascending order of their error.
     order: Vec<usize>,
+    /// Half the width of the predictions' interval, if they have one.
+    half_width: Option<f64>,
+    ranked: Option<Ranked>,
 }
 
 impl<'a> Weighed<'a> {
@@ -173,19 +327,44 @@ impl<'a> Weighed<'a> {
             scored.truth.iter().zip(scored.prediction).map(|(truth, prediction)| (truth - prediction).abs()).collect();
         let mut order: Vec<usize> = (0..errors.len()).collect();
         order.sort_by(|a, b| errors[*a].total_cmp(&errors[*b]));
-        Ok(Self { truth: scored.truth, errors, order })
+        Ok(Self { truth: scored.truth, errors, order, half_width: None, ranked: None })
+    }
+
+    /// The same, of predictions with an interval.
+    pub(crate) fn within(self, half_width: Option<f64>) -> Self {
+        Self { half_width, ..self }
+    }
+
+    /// Probabilities of class 1, which are said to be class 1 from this threshold on.
+    pub(crate) fn of_classes(scored: Scored<'a>, threshold: f64) -> Result<Self, ScoreError> {
+        let ranked = Some(Ranked::new(scored, threshold)?);
+        Ok(Self { ranked, ..Self::new(scored)? })
     }
 
     /// The metric of the rows, each taken `counts[row]` times. `counts` has one entry a row.
     pub(crate) fn metric(&self, metric: Metric, counts: &[u32]) -> Option<f64> {
         let size = size(counts);
-        match metric {
-            Metric::Rmse => Some((self.sum_of_squares(counts) / size).sqrt()),
-            Metric::Mae => Some(weigh(&self.errors, counts, |error| error) / size),
-            Metric::MedianAe => self.median(counts),
-            Metric::R2 => self.r2(counts),
-        }
-        .filter(|value| value.is_finite())
+        let value = match (&self.ranked, metric) {
+            (Some(ranked), metric) => ranked.metric(metric, counts),
+            (None, Metric::Rmse) => Some((self.sum_of_squares(counts) / size).sqrt()),
+            (None, Metric::Mae) => Some(weigh(&self.errors, counts, |error| error) / size),
+            (None, Metric::MedianAe) => self.median(counts),
+            (None, Metric::R2) => self.r2(counts),
+            (None, Metric::Mape) => self.mape(counts),
+            (None, Metric::Coverage) => self
+                .half_width
+                .map(|width| weigh(&self.errors, counts, |error| f64::from(u8::from(error <= width))) / size),
+            (None, _) => None,
+        };
+        value.filter(|value| value.is_finite())
+    }
+
+    fn mape(&self, counts: &[u32]) -> Option<f64> {
+        let rows = self.truth.iter().zip(&self.errors).zip(counts).filter(|((truth, _), _)| **truth != 0.0);
+        let (sum, size) = rows.fold((0.0, 0_u64), |(sum, size), ((truth, error), count)| {
+            (sum + f64::from(*count) * (error / truth.abs()), size + u64::from(*count))
+        });
+        Some(sum / size as f64).filter(|mape| mape.is_finite())
     }
 
     fn sum_of_squares(&self, counts: &[u32]) -> f64 {

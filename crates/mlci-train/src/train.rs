@@ -1,10 +1,16 @@
 use mlci_core::{Digest, ModelName};
-use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Model, Parts, PredictError, Profile, Range, Schema};
+use mlci_model::{
+    Column, Design, Estimator, Generalized, Golden, InvalidModel, Kind, Link, Model, Parts, PredictError, Profile,
+    Range, Schema,
+};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::{
-    Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Metrics, ScoreError, Scored, Split, Table,
-    cross_validation, evaluate, split, split::sample,
+    Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, FitError,
+    HyperParameters, Metric, Metrics, OptionError, ScoreError, Scored, Split, Table, choice, classes,
+    cross_validation::{self, Training, Validated},
+    evaluate_with, interval, split,
+    split::sample,
 };
 
 /// How a model is trained; the names in the comments are the keys of `mlci.toml`.
@@ -12,6 +18,18 @@ use crate::{
 pub struct TrainOptions {
     /// `[train] algorithm`. Default [`Algorithm::Ols`].
     pub algorithm: Algorithm,
+    /// `[train] penalty`: how much large weights cost, or several to choose from by cross-validation. Default: for
+    /// ridge, lasso and elastic net a range that the data decide, for others no penalty.
+    pub penalty: Vec<f64>,
+    /// `[train] l1_share`: how much of an elastic net's penalty is on the absolute values, or several to choose from.
+    /// Default 0.5.
+    pub l1_share: Vec<f64>,
+    /// `[train] power`: the power of the mean that a Tweedie model's variance grows with, 1 to 2. Default 1.5.
+    pub power: Option<f64>,
+    /// `[train] positive`: the class whose probability a classifier predicts. Default: the second.
+    pub positive: Option<String>,
+    /// `[gate] threshold`: from which probability on a row is said to be of that class. Default 0.5.
+    pub threshold: f64,
     /// `[train] seed`: decides which rows are held out, the folds, the golden rows and the intervals. Default 0.
     pub seed: u64,
     /// `[train] test_fraction`: about which share of the rows is held out, between 0 and 1. Default 0.2.
@@ -24,7 +42,18 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> Self {
-        Self { algorithm: Algorithm::Ols, seed: 0, test_fraction: 0.2, folds: Some(5), golden: 5 }
+        Self {
+            algorithm: Algorithm::Ols,
+            penalty: Vec::new(),
+            l1_share: Vec::new(),
+            power: None,
+            positive: None,
+            threshold: 0.5,
+            seed: 0,
+            test_fraction: 0.2,
+            folds: Some(5),
+            golden: 5,
+        }
     }
 }
 
@@ -41,12 +70,50 @@ pub struct Trained {
     pub test: Evaluation,
     /// How well models fitted to parts of the training rows do on the rest of them; `None` if not asked for.
     pub cross_validation: Option<CrossValidation>,
+    /// The hyper-parameters that it was fitted with.
+    pub parameters: HyperParameters,
+    /// How these were chosen, where there was a choice.
+    pub choice: Option<Choice>,
 }
 
 /// Why no model came out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
+    /// Options that do not go together.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The target does not tell two classes apart, or does where it should not.
+    #[error(transparent)]
+    Classes(#[from] ClassError),
+    /// The algorithm cannot have the target.
+    #[error(
+        "`{algorithm}` wants a target that is {wants}, and `{target}` is {value} in line {line}, one of {count} such \
+        training rows: leave such rows out, or choose another algorithm, such as `ols`"
+    )]
+    Target {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What the target has to be.
+        wants: &'static str,
+        /// The target.
+        target: String,
+        /// The first line where it is not.
+        line: u64,
+        /// Its value there.
+        value: f64,
+        /// How many such rows there are.
+        count: usize,
+    },
+    /// None of several hyper-parameters can be used.
+    #[error("none of the {count} values of `[train] penalty` and `l1_share` that were tried can be fitted and evaluated \
+        on all folds; the first: {}", why.first().map_or("there is none", String::as_str))]
+    NoChoice {
+        /// How many there are.
+        count: usize,
+        /// Why not.
+        why: Vec<String>,
+    },
     /// The share to hold out is none.
     #[error("`[train] test_fraction` is {fraction}: it has to lie between 0 and 1, such as 0.2")]
     TestFraction {
@@ -131,25 +198,86 @@ pub fn train(
     data: Digest,
     config: Digest,
 ) -> Result<Trained, TrainError> {
-    let rows = Rows::of(table, options)?;
+    options.check()?;
+    let target = target(table, options)?;
+    let rows = Rows::of(table, target, options)?;
     refuse_constant(table.target(), table)?;
     let design = Design::from(table.schema());
     let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
-    let fitter = options.algorithm.fitter();
     let x = expanded(&design, table, &rows.split.train);
-    let estimator = fitter.fit(x.view(), rows.y.view(), &names).map_err(|source| TrainError::Fit {
-        algorithm: options.algorithm,
-        rows: rows.split.train.len(),
-        all: table.rows(),
-        source,
-    })?;
+    let training = Training {
+        table,
+        rows: &rows.split.train,
+        x: x.view(),
+        y: rows.y.view(),
+        names: &names,
+        threshold: options.algorithm.classifies().then_some(options.threshold),
+    };
+    let (chosen, fitted) = choose(options, &training)?;
     refuse_constant(rows.y.view(), table)?;
-    let mut trained = rows.finish(estimator, options, name, data, config)?;
-    trained.cross_validation = options.folds.map(|folds| {
-        let (model, train) = (&trained.model, &trained.split.train);
-        cross_validation::run(table, train, folds as usize, options.seed, fitter.as_ref(), model)
-    });
+    // Half the width of the interval comes from rows that their model has not seen.
+    let half_width = chosen.validated.as_ref().filter(|_| training.threshold.is_none());
+    let half_width = half_width.and_then(|validated| interval::half_width(&validated.errors));
+    let mut trained = rows.finish(fitted, options, half_width, name, data, config)?;
+    trained.cross_validation = chosen.validated.map(|validated| validated.result);
+    (trained.parameters, trained.choice) = (chosen.parameters, chosen.choice);
     Ok(trained)
+}
+
+/// The target as the algorithm wants it.
+fn target(table: &Table, options: &TrainOptions) -> Result<Column, ClassError> {
+    let (target, algorithm) = (&table.schema().target, options.algorithm);
+    let line = |row| table.line(row).unwrap_or_default();
+    match algorithm.classifies() {
+        true => classes::column(target, table.target(), options.positive.as_deref(), line),
+        false if target.kind == Kind::Category => {
+            Err(ClassError::NotNumeric { target: target.name.clone(), algorithm: algorithm.as_str() })
+        }
+        false => Ok(target.clone()),
+    }
+}
+
+struct Chosen {
+    parameters: HyperParameters,
+    choice: Option<Choice>,
+    validated: Option<Validated>,
+}
+
+/// Chooses hyper-parameters, where there is a choice, and fits with them.
+fn choose(options: &TrainOptions, training: &Training<'_>) -> Result<(Chosen, Estimator), TrainError> {
+    let Training { table, rows, x, y, names, .. } = *training;
+    let algorithm = options.algorithm;
+    let failed = |source| match source {
+        FitError::Target { wants, row, value, count } => {
+            let line = rows.get(row).and_then(|row| table.line(*row)).unwrap_or_default();
+            TrainError::Target { algorithm, wants, target: table.schema().target.name.clone(), line, value, count }
+        }
+        source => TrainError::Fit { algorithm, rows: rows.len(), all: table.rows(), source },
+    };
+    let candidates = choice::candidates(options, training).map_err(failed)?;
+    let fit = |chosen: &HyperParameters| algorithm.fitter(chosen).fit(x, y, names).map_err(failed);
+    let validate = |candidates: &[HyperParameters]| {
+        let folds = options.folds.map(|folds| folds as usize);
+        folds.map_or(Vec::new(), |k| cross_validation::run(training, algorithm, candidates, options.seed, k))
+    };
+    if let [only] = candidates.as_slice() {
+        let fitted = fit(only)?;
+        let validated = validate(&candidates).pop();
+        return Ok((Chosen { parameters: *only, choice: None, validated }, fitted));
+    }
+    let mut validated = validate(&candidates);
+    let metric = if algorithm.classifies() { Metric::LogLoss } else { Metric::Rmse };
+    let Some((at, choice)) = choice::best(&candidates, &validated, metric) else {
+        // What is wrong with all rows is said of them rather than of a fold.
+        if let Some(first) = candidates.first() {
+            fit(first)?;
+        }
+        let why = validated.into_iter().flat_map(|validated| validated.result.skipped).collect();
+        return Err(TrainError::NoChoice { count: candidates.len(), why });
+    };
+    let fitted = fit(&choice.chosen)?;
+    let validated = Some(validated.swap_remove(at));
+    Ok((Chosen { parameters: choice.chosen, choice: Some(choice), validated }, fitted))
 }
 
 /// Makes a model of an estimator that was fitted elsewhere, to the rows of [`split`](crate::split()) that are trained
@@ -168,12 +296,22 @@ pub fn adopt(
     config: Digest,
 ) -> Result<Trained, TrainError> {
     let options = TrainOptions { folds: None, ..options.clone() };
-    Rows::of(table, &options)?.finish(estimator, &options, name, data, config)
+    // A probability is one of a class.
+    let is_probability = matches!(&estimator, Estimator::Generalized(Generalized { link: Link::Logit, .. }));
+    let line = |row| table.line(row).unwrap_or_default();
+    let target = match &table.schema().target {
+        target if is_probability || target.kind == Kind::Category => {
+            classes::column(target, table.target(), options.positive.as_deref(), line)?
+        }
+        target => target.clone(),
+    };
+    Rows::of(table, target, &options)?.finish(estimator, &options, None, name, data, config)
 }
 
 /// The rows of a table, split.
 struct Rows<'t> {
     table: &'t Table,
+    target: Column,
     split: Split,
     /// The features and the target of the rows to train on.
     x: Array2<f64>,
@@ -181,7 +319,7 @@ struct Rows<'t> {
 }
 
 impl<'t> Rows<'t> {
-    fn of(table: &'t Table, options: &TrainOptions) -> Result<Self, TrainError> {
+    fn of(table: &'t Table, target: Column, options: &TrainOptions) -> Result<Self, TrainError> {
         let fraction = options.test_fraction;
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(TrainError::TestFraction { fraction });
@@ -193,8 +331,10 @@ impl<'t> Rows<'t> {
             return Err(TrainError::Folds { folds, rows: split.train.len() });
         }
         let x = table.features.select(Axis(0), &split.train);
-        let y = table.target.select(Axis(0), &split.train);
-        Ok(Self { table, split, x, y })
+        let mut y = table.target.select(Axis(0), &split.train).to_vec();
+        let lines: Vec<u64> = split.train.iter().filter_map(|row| table.line(*row)).collect();
+        classes::renumber(&mut y, &table.schema().target, &target, &lines)?;
+        Ok(Self { table, target, split, x, y: Array1::from(y) })
     }
 
     /// The model of an estimator, and how well it does.
@@ -202,11 +342,12 @@ impl<'t> Rows<'t> {
         self,
         estimator: Estimator,
         options: &TrainOptions,
+        half_width: Option<f64>,
         name: &ModelName,
         data: Digest,
         config: Digest,
     ) -> Result<Trained, TrainError> {
-        let Self { table, split, x, y } = self;
+        let Self { table, target, split, x, y } = self;
         if split.test.is_empty() {
             return Err(TrainError::NoTestRows { rows: table.rows(), fraction: options.test_fraction });
         }
@@ -228,7 +369,8 @@ impl<'t> Rows<'t> {
             features.push(observed(column, &values).ok_or_else(no_rows)?);
         }
         let truth = y.to_vec();
-        let target = observed(&table.schema().target, &truth).ok_or_else(no_rows)?;
+        let target = observed(&target, &truth).ok_or_else(no_rows)?;
+        let threshold = (target.kind == Kind::Category).then_some(options.threshold);
         let mut parts = Parts {
             name: name.clone(),
             schema: Schema { features, target },
@@ -243,7 +385,12 @@ impl<'t> Rows<'t> {
         let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
         let rows: Vec<f64> = x.iter().copied().collect();
         let prediction = draft.predict(&rows).map_err(TrainError::Predict)?;
-        let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
+        let scored = Scored { truth: &truth, prediction: &prediction };
+        let training = match threshold {
+            Some(threshold) => Metrics::of_classes(scored, threshold),
+            None => Metrics::of(scored),
+        };
+        let training = training.map_err(TrainError::Score)?;
         parts.prediction_profile = profile("the prediction", &prediction)?;
         for row in sample(table, &split.test, options.seed, options.golden) {
             let row = table.features.row(row).to_vec();
@@ -251,8 +398,10 @@ impl<'t> Rows<'t> {
             parts.golden.push(Golden { row, prediction });
         }
         let model = Model::new(parts).map_err(TrainError::Model)?;
-        let test = evaluate(&model, table, &split.test, options.seed).map_err(TrainError::Evaluate)?;
-        Ok(Trained { model, split, training, test, cross_validation: None })
+        let how = EvaluateOptions { seed: options.seed, threshold: options.threshold, half_width };
+        let test = evaluate_with(&model, table, &split.test, &how).map_err(TrainError::Evaluate)?;
+        let parameters = HyperParameters::default();
+        Ok(Trained { model, split, training, test, cross_validation: None, parameters, choice: None })
     }
 }
 

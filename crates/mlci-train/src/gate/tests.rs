@@ -14,7 +14,7 @@ fn of(truth: Vec<f64>, error: impl Fn(usize) -> f64) -> Evaluation {
     let metrics = Metrics::of(Scored { truth: &truth, prediction: &prediction }).unwrap();
     let baseline = truth.iter().sum::<f64>() / truth.len() as f64;
     let lines = (2..).take(truth.len()).collect();
-    Evaluation { metrics, intervals: BTreeMap::new(), baseline, truth, prediction, lines }
+    Evaluation { metrics, intervals: BTreeMap::new(), baseline, truth, prediction, lines, half_width: None }
 }
 
 /// Errors of ±1, so that RMSE, MAE and the median are 1.

@@ -3,10 +3,14 @@
 // clippy.toml lifts these inside `#[test]` functions, but not in what they share.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod algorithms;
+mod choice;
+mod classes;
 mod columns;
 mod fit;
 mod linear;
 mod read;
+mod reference;
 mod split;
 mod train;
 mod wine;

@@ -1,6 +1,6 @@
 use mlci_train::{
-    Digest, EvaluateError, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError, TrainOptions,
-    Trained, adopt, evaluate, read_csv, read_csv_file, train,
+    Digest, EvaluateError, EvaluateOptions, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError,
+    TrainOptions, Trained, adopt, evaluate, evaluate_with, read_csv, read_csv_file, train,
 };
 
 use crate::{Drops, plane, read};
@@ -51,7 +51,7 @@ fn a_plane_is_found_and_described() {
 /// An estimator from elsewhere is described and tested like one that was fitted here.
 #[test]
 fn an_estimator_can_be_adopted() {
-    let table = read(&plane(400), |_| {}).unwrap();
+    let table = read(plane(400), |_| {}).unwrap();
     let options = TrainOptions { folds: None, ..TrainOptions::default() };
     let fitted = try_train(&table, &options).unwrap();
     let estimator = fitted.model.parts().estimator.clone();
@@ -191,7 +191,10 @@ fn models_that_do_not_fit_the_data() {
 fn intervals_are_repeatable() {
     let trained = trained(&plane(200));
     let table = read(plane(200), |_| {}).unwrap();
-    let again = |seed| evaluate(&trained.model, &table, &trained.split.test, seed).unwrap();
+    let again = |seed| {
+        let options = EvaluateOptions { seed, half_width: trained.test.half_width, ..EvaluateOptions::default() };
+        evaluate_with(&trained.model, &table, &trained.split.test, &options).unwrap()
+    };
     assert_eq!(again(0), trained.test);
     assert_ne!(again(1).intervals, trained.test.intervals);
     assert_eq!(again(1).metrics, trained.test.metrics);
