@@ -63,7 +63,11 @@ impl Evaluation {
 }
 
 /// Of classes where there is a threshold.
-fn weighed(scored: Scored<'_>, threshold: Option<f64>, half_width: Option<f64>) -> Result<Weighed<'_>, ScoreError> {
+pub(crate) fn weighed(
+    scored: Scored<'_>,
+    threshold: Option<f64>,
+    half_width: Option<f64>,
+) -> Result<Weighed<'_>, ScoreError> {
     match threshold {
         Some(threshold) => Weighed::of_classes(scored, threshold),
         None => Ok(Weighed::new(scored)?.within(half_width)),

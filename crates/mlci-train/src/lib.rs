@@ -44,12 +44,14 @@ mod evaluate;
 mod fit;
 mod gate;
 mod interval;
+mod leakage;
 mod linear;
 mod metrics;
 mod number;
 mod ols;
 mod read;
 mod report;
+mod slices;
 mod split;
 mod table;
 mod train;
@@ -66,7 +68,8 @@ pub use crate::{
     dependence::Dependence,
     evaluate::{EvaluateError, EvaluateOptions, Evaluation, evaluate, evaluate_with},
     fit::{Algorithm, ElasticNet, Fit, FitError, HyperParameters, Logistic, Ridge, TrainKey, Tweedie},
-    gate::{Comparison, GateCheck, GateOptions, GateReport, Limit, gate},
+    gate::{Comparison, Evidence, GateCheck, GateOptions, GateReport, Limit, gate, gate_with},
+    leakage::{Leak, Suspicion},
     linear::{
         Accumulator, BLOCK_ROWS, Block, BlockError, BlockQr, FTest, Inference, LinearFit, LinearOptions, Moments,
         NoInference, OrderedMerge, Statistic, TTest,
@@ -78,6 +81,7 @@ pub use crate::{
         read_csv_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, Role},
+    slices::{Group, GroupReport, SliceColumn, SliceError, SliceReport, slices},
     split::{Split, folds, split},
     table::{MissingColumns, Table},
     train::{TrainError, TrainOptions, Trained, adopt, train},

@@ -410,5 +410,19 @@ fn weigh(values: &[f64], counts: &[u32], of: impl Fn(f64) -> f64) -> f64 {
     values.iter().zip(counts).map(|(value, count)| f64::from(*count) * of(*value)).sum()
 }
 
+/// The rank of each value, from 1; equal values share the mean of theirs.
+pub(crate) fn rank(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut below = 0;
+    for tie in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let shared = below as f64 + (tie.len() + 1) as f64 / 2.0;
+        tie.iter().for_each(|row| ranks[*row] = shared);
+        below += tie.len();
+    }
+    ranks
+}
+
 #[cfg(test)]
 mod tests;

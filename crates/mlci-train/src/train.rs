@@ -7,9 +7,9 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::{
     Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, FitError,
-    HyperParameters, Metric, Metrics, OptionError, ScoreError, Scored, Split, Table, choice, classes,
+    HyperParameters, Leak, Metric, Metrics, OptionError, ScoreError, Scored, Split, Table, choice, classes,
     cross_validation::{self, Training, Validated},
-    evaluate_with, interval, split,
+    evaluate_with, interval, leakage, split,
     split::sample,
 };
 
@@ -74,6 +74,8 @@ pub struct Trained {
     pub parameters: HyperParameters,
     /// How these were chosen, where there was a choice.
     pub choice: Option<Choice>,
+    /// Features that alone predict the target suspiciously well.
+    pub leaks: Vec<Leak>,
 }
 
 /// Why no model came out.
@@ -400,8 +402,9 @@ impl<'t> Rows<'t> {
         let model = Model::new(parts).map_err(TrainError::Model)?;
         let how = EvaluateOptions { seed: options.seed, threshold: options.threshold, half_width };
         let test = evaluate_with(&model, table, &split.test, &how).map_err(TrainError::Evaluate)?;
+        let leaks = leakage::find(table, model.schema(), &split.train, &truth, options.seed);
         let parameters = HyperParameters::default();
-        Ok(Trained { model, split, training, test, cross_validation: None, parameters, choice: None })
+        Ok(Trained { model, split, training, test, cross_validation: None, parameters, choice: None, leaks })
     }
 }
 
