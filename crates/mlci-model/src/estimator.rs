@@ -62,8 +62,9 @@ impl Estimator {
         }
     }
 
-    /// The prediction of a row whose length the caller has checked.
-    pub(crate) fn predict(&self, design: &Design, row: &[f64]) -> f64 {
+    /// The prediction of a row of one value a feature; not finite where a value is not, or is no level of its category.
+    #[must_use]
+    pub fn predict(&self, design: &Design, row: &[f64]) -> f64 {
         match self {
             Self::Linear(linear) => linear.weigh(design, row),
             Self::Generalized(Generalized { link, linear }) => link.inverse(linear.weigh(design, row)),

@@ -3,7 +3,7 @@ use mlci_core::Verdict;
 use crate::{
     Comparison, Evaluation, GateCheck, GateOptions, Interval, Metric,
     bootstrap::{percentiles, resample},
-    metrics::{Weighed, errors},
+    metrics::Weighed,
     number::short,
 };
 
@@ -22,21 +22,40 @@ pub(crate) fn check(
 }
 
 fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation) -> Result<Comparison, String> {
-    let metric = options.compare;
+    let metric = options.compare(challenger);
+    if challenger.metrics.is_classification() != champion.metrics.is_classification() {
+        return Err(
+            "one of challenger and champion tells classes apart and the other predicts a number, which cannot \
+            be compared: give the project another name, or start from another alias (`[gate] champion`)"
+                .to_owned(),
+        );
+    }
+    if metric.is_of_classes() != challenger.metrics.is_classification() || metric == Metric::Coverage {
+        return Err(format!("{metric} does not say which of such models is better: choose another `[gate] compare`"));
+    }
     if challenger.truth != champion.truth || challenger.lines != champion.lines {
         return Err("challenger and champion were not evaluated on the same rows".to_owned());
     }
     if !(options.margin >= 0.0 && options.margin.is_finite()) {
         return Err(format!("the margin {} is not a share of at least 0", options.margin));
     }
-    let (new, old) = (errors(challenger.scored()), errors(champion.scored()));
-    let (new, old) = (Weighed::new(challenger.scored(), &new), Weighed::new(champion.scored(), &old));
-    let (new, old) = (new.map_err(|error| error.to_string())?, old.map_err(|error| error.to_string())?);
-    let rows = challenger.truth.len();
+    let weighed = |evaluation| Evaluation::weighed(evaluation).map_err(|error| error.to_string());
+    let (new, old) = (weighed(challenger)?, weighed(champion)?);
     let value = |evaluation: &Evaluation| {
         evaluation.metrics.get(metric).ok_or_else(|| format!("{metric} is undefined on these rows"))
     };
-    let (challenger, champion) = (value(challenger)?, value(champion)?);
+    let values = (value(challenger)?, value(champion)?);
+    between(options, metric, values, (&new, &old), challenger.truth.len())
+}
+
+/// Compares two models on rows that are prepared for resamples.
+pub(crate) fn between(
+    options: &GateOptions,
+    metric: Metric,
+    (challenger, champion): (f64, f64),
+    (new, old): (&Weighed<'_>, &Weighed<'_>),
+    rows: usize,
+) -> Result<Comparison, String> {
     let mut differences = Vec::with_capacity(options.resamples);
     resample(rows, options.resamples, options.seed, |counts| {
         let pair = new.metric(metric, counts).zip(old.metric(metric, counts));

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
-use mlci_model::{Model, PredictError};
+use mlci_model::{Kind, Model, PredictError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Interval, Metric, Metrics, MissingColumns, ScoreError, Scored, Table,
     bootstrap::{percentiles, resample},
-    metrics::{Weighed, errors},
+    classes::{self, ClassError},
+    metrics::Weighed,
 };
 
 /// How a model does on some rows of a table.
@@ -26,6 +27,26 @@ pub struct Evaluation {
     pub prediction: Vec<f64>,
     /// The lines of the data that the rows begin on, in the same order.
     pub lines: Vec<u64>,
+    /// Half the width of the prediction interval, in units of the target, if the model has one.
+    #[serde(default)]
+    pub half_width: Option<f64>,
+}
+
+/// How to evaluate a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EvaluateOptions {
+    /// Decides the resamples of the intervals. Default 0.
+    pub seed: u64,
+    /// From which probability on a row is said to be of class 1. Default 0.5.
+    pub threshold: f64,
+    /// Half the width of the prediction interval, in units of the target, if there is one. Default none.
+    pub half_width: Option<f64>,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self { seed: 0, threshold: 0.5, half_width: None }
+    }
 }
 
 impl Evaluation {
@@ -33,6 +54,23 @@ impl Evaluation {
     #[must_use]
     pub fn scored(&self) -> Scored<'_> {
         Scored { truth: &self.truth, prediction: &self.prediction }
+    }
+
+    /// Prepared for resamples.
+    pub(crate) fn weighed(&self) -> Result<Weighed<'_>, ScoreError> {
+        weighed(self.scored(), self.metrics.classification.map(|classes| classes.threshold), self.half_width)
+    }
+}
+
+/// Of classes where there is a threshold.
+pub(crate) fn weighed(
+    scored: Scored<'_>,
+    threshold: Option<f64>,
+    half_width: Option<f64>,
+) -> Result<Weighed<'_>, ScoreError> {
+    match threshold {
+        Some(threshold) => Weighed::of_classes(scored, threshold),
+        None => Weighed::new(scored, half_width),
     }
 }
 
@@ -57,6 +95,14 @@ pub enum EvaluateError {
         predicts: String,
         /// The target of the table.
         target: String,
+    },
+    /// The rows are not of the classes that the model tells apart.
+    #[error("the rows are not of the classes that `{model}` tells apart")]
+    Classes {
+        /// The model.
+        model: String,
+        /// What is wrong.
+        source: ClassError,
     },
     /// A row does not exist.
     #[error("row {row} is not in the table, which has {rows} rows")]
@@ -92,16 +138,31 @@ const CONFIDENCE: f64 = 0.95;
 /// Evaluates any model on rows of a table: the one just trained, or the champion on the same rows. `seed` decides the
 /// resamples of the intervals.
 ///
+/// # Errors
+/// As [`evaluate_with`].
+pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Result<Evaluation, EvaluateError> {
+    evaluate_with(model, table, rows, &EvaluateOptions { seed, ..EvaluateOptions::default() })
+}
+
+/// As [`evaluate`], with all options. The truth of a classifier is 1 where the row is of its class 1, whatever the order
+/// of the classes in the table.
+///
 /// Bootstrap percentile intervals: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, §13.3. Groups: Wolter,
 /// *Introduction to Variance Estimation*, 2nd ed., 2007, ch. 2.
 ///
 /// # Errors
-/// [`EvaluateError`] where the model wants other columns, or a row cannot be predicted.
-pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Result<Evaluation, EvaluateError> {
+/// [`EvaluateError`] where the model wants other columns or classes, or a row cannot be predicted.
+pub fn evaluate_with(
+    model: &Model,
+    table: &Table,
+    rows: &[usize],
+    options: &EvaluateOptions,
+) -> Result<Evaluation, EvaluateError> {
     let name = || model.name().to_string();
-    let (predicts, target) = (&model.schema().target.name, &table.schema().target.name);
-    if predicts != target {
-        return Err(EvaluateError::Target { model: name(), predicts: predicts.clone(), target: target.clone() });
+    let target = &model.schema().target;
+    if target.name != table.schema().target.name {
+        let (predicts, target) = (target.name.clone(), table.schema().target.name.clone());
+        return Err(EvaluateError::Target { model: name(), predicts, target });
     }
     let (mut truth, mut lines) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for &row in rows {
@@ -111,6 +172,8 @@ pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Resu
         truth.push(value);
         lines.push(line);
     }
+    classes::renumber(&mut truth, &table.schema().target, target, &lines)
+        .map_err(|source| EvaluateError::Classes { model: name(), source })?;
     let prediction = predict(model, table, rows).map_err(|error| match error {
         Unpredicted::Columns(source) => EvaluateError::Columns { model: name(), source },
         Unpredicted::Row(row, source) => {
@@ -120,9 +183,18 @@ pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Resu
     })?;
     let scored = Scored { truth: &truth, prediction: &prediction };
     let at = |source| EvaluateError::Score { model: name(), source };
-    let metrics = Metrics::of(scored).map_err(at)?;
-    let intervals = intervals(&Weighed::new(scored, &errors(scored)).map_err(at)?, rows.len(), seed);
-    Ok(Evaluation { metrics, intervals, baseline: model.parts().prediction_profile.mean, truth, prediction, lines })
+    let threshold = (target.kind == Kind::Category).then_some(options.threshold);
+    let half_width = options.half_width.filter(|_| threshold.is_none());
+    let metrics = match (threshold, half_width) {
+        (Some(threshold), _) => Metrics::of_classes(scored, threshold),
+        (None, Some(half_width)) => Metrics::within(scored, half_width),
+        (None, None) => Metrics::of(scored),
+    };
+    let metrics = metrics.map_err(at)?;
+    let weighed = weighed(scored, threshold, half_width).map_err(at)?;
+    let intervals = intervals(&weighed, metrics.telling(), rows.len(), options.seed);
+    let baseline = model.parts().prediction_profile.mean;
+    Ok(Evaluation { metrics, intervals, baseline, truth, prediction, lines, half_width })
 }
 
 /// Why some rows cannot be predicted; a row is given by its place among them.
@@ -151,13 +223,13 @@ pub(crate) fn predict(model: &Model, table: &Table, rows: &[usize]) -> Result<Ve
     Ok(prediction)
 }
 
-fn intervals(weighed: &Weighed<'_>, rows: usize, seed: u64) -> BTreeMap<Metric, Interval> {
-    let mut samples = Metric::ALL.map(|_| Vec::with_capacity(RESAMPLES));
+fn intervals(weighed: &Weighed<'_>, metrics: &[Metric], rows: usize, seed: u64) -> BTreeMap<Metric, Interval> {
+    let mut samples = vec![Vec::with_capacity(RESAMPLES); metrics.len()];
     resample(rows, RESAMPLES, seed, |counts| {
-        for (sample, metric) in samples.iter_mut().zip(Metric::ALL) {
-            sample.push(weighed.metric(metric, counts).unwrap_or(f64::NAN));
+        for (sample, metric) in samples.iter_mut().zip(metrics) {
+            sample.push(weighed.metric(*metric, counts).unwrap_or(f64::NAN));
         }
     });
-    let named = Metric::ALL.into_iter().zip(samples);
+    let named = metrics.iter().copied().zip(samples);
     named.filter_map(|(metric, sample)| Some((metric, percentiles(sample, CONFIDENCE)?))).collect()
 }

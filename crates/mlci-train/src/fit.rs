@@ -1,10 +1,21 @@
-use std::fmt;
+//! What makes models, and what it refuses.
+
+mod algorithm;
+mod family;
+mod generalized;
+mod penalised;
+mod rows;
 
 use mlci_model::Estimator;
 use ndarray::{ArrayView1, ArrayView2};
-use serde::{Deserialize, Serialize};
 
-use crate::{Dependence, Ols};
+pub(crate) use self::penalised::Standardised;
+pub use self::{
+    algorithm::{Algorithm, HyperParameters, TrainKey},
+    generalized::{Logistic, Tweedie},
+    penalised::{ElasticNet, Ridge},
+};
+use crate::Dependence;
 
 /// What makes a model out of a matrix and a target.
 pub trait Fit {
@@ -16,34 +27,6 @@ pub trait Fit {
     /// # Errors
     /// [`FitError`] where the shapes differ, a number is not finite, or there is no unique estimator.
     fn fit(&self, x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, names: &[&str]) -> Result<Estimator, FitError>;
-}
-
-/// `[train] algorithm`: how to fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// Ordinary least squares, see [`Ols`].
-    #[default]
-    Ols,
-}
-
-impl Algorithm {
-    /// The algorithm, ready to fit.
-    #[must_use]
-    pub fn fitter(self) -> Box<dyn Fit> {
-        match self {
-            Self::Ols => Box::new(Ols),
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ols => "ols",
-        })
-    }
 }
 
 /// Data that an algorithm cannot fit.
@@ -131,8 +114,61 @@ pub enum FitError {
         /// The penalty.
         value: f64,
     },
-    /// linfa gave up.
-    #[error("linfa could not solve the least-squares problem")]
+    /// A share that is not above 0 and at most 1.
+    #[error("`l1_share` is {value}: it has to lie above 0 and at most at 1, such as 0.5 (for 0 there is `ridge`)")]
+    L1Share {
+        /// The share.
+        value: f64,
+    },
+    /// A power that has no distribution, or a loss that is not convex.
+    #[error("`power` is {value}: it has to lie between 1 (poisson) and 2 (gamma), such as 1.5")]
+    Power {
+        /// The power.
+        value: f64,
+    },
+    /// A target that the algorithm cannot have.
+    #[error("the target has to be {wants}, and is {value} in row {row} (from 0), one of {count} such rows")]
+    Target {
+        /// What it has to be.
+        wants: &'static str,
+        /// The first such row, from 0.
+        row: usize,
+        /// The target there.
+        value: f64,
+        /// How many such rows there are.
+        count: usize,
+    },
+    /// The target has one value.
+    #[error("the target is {value} in all {rows} rows: there is nothing to learn")]
+    ConstantTarget {
+        /// Its value.
+        value: f64,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// Coefficients have no bound: the larger, the better the fit.
+    #[error("{what} are wholly told apart by {}, and the larger a coefficient, the better it fits: leave out what would \
+        not be known beforehand (`[data] exclude`), or set a penalty (`[train] penalty`, such as 0.01)",
+        columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", "))]
+    Separated {
+        /// What is told apart.
+        what: &'static str,
+        /// By which columns, the most important first.
+        columns: Vec<String>,
+    },
+    /// A search for the best coefficients did not come to an end.
+    #[error(
+        "{rounds} rounds did not settle the coefficients (penalty {penalty}): leave out columns that nearly depend \
+        on others, or raise `[train] penalty`"
+    )]
+    NoConvergence {
+        /// How many rounds there were.
+        rounds: u32,
+        /// The penalty.
+        penalty: f64,
+    },
+    /// A solver gave up.
+    #[error("the least-squares problem could not be solved")]
     Solver(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

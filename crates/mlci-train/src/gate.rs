@@ -1,15 +1,18 @@
 use mlci_core::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::{Evaluation, Interval, Metric, Metrics, Scored, comparison, number::short};
+use crate::{
+    Evaluation, Interval, Leak, Metric, Metrics, Scored, SliceColumn, SliceReport, comparison, number::short, slices,
+};
 
 /// What a model has to fulfil before it may be published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateOptions {
     /// Bounds on metrics.
     pub limits: Vec<Limit>,
-    /// The metric that challenger and champion are compared by. Default [`Metric::Rmse`].
-    pub compare: Metric,
+    /// The metric that challenger and champion are compared by. Default [`Metric::Rmse`], and of classes
+    /// [`Metric::LogLoss`].
+    pub compare: Option<Metric>,
     /// By how much of the champion's value the challenger may be worse. Default 0.02. (R² can be near zero, where a
     /// share of it says little: compare by an error instead.)
     pub margin: f64,
@@ -21,19 +24,43 @@ pub struct GateOptions {
     pub resamples: usize,
     /// What decides the resamples. Default 0.
     pub seed: u64,
+    /// Whether a feature that knows the target is a reason to refuse the model. Default false: it is said only.
+    pub leakage_fails: bool,
+}
+
+/// What the gate decides on.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The model that wants to be published.
+    pub challenger: &'a Evaluation,
+    /// The one that is, on the same rows.
+    pub champion: Option<&'a Evaluation>,
+    /// The rows in groups, see [`slices`](crate::slices()).
+    pub slices: &'a [SliceColumn],
+    /// Features that know the target, see [`Leak`].
+    pub leaks: &'a [Leak],
 }
 
 impl Default for GateOptions {
     fn default() -> Self {
         Self {
             limits: Vec::new(),
-            compare: Metric::Rmse,
+            compare: None,
             margin: 0.02,
             confidence: 0.95,
             min_rows: 30,
             resamples: 1000,
             seed: 0,
+            leakage_fails: false,
         }
+    }
+}
+
+impl GateOptions {
+    /// The metric that such models are compared by.
+    pub(crate) fn compare(&self, challenger: &Evaluation) -> Metric {
+        let default = if challenger.metrics.is_classification() { Metric::LogLoss } else { Metric::Rmse };
+        self.compare.unwrap_or(default)
     }
 }
 
@@ -60,12 +87,15 @@ pub struct GateReport {
     pub checks: Vec<GateCheck>,
     /// The champion beside the challenger, where they could be compared.
     pub comparison: Option<Comparison>,
+    /// The metric that models are compared by, group by group of the rows.
+    #[serde(default)]
+    pub slices: Vec<SliceReport>,
 }
 
 /// One check of the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateCheck {
-    /// `rmse_max`, `r2_min` and so on for limits, `beats_mean`, `champion`.
+    /// `rmse_max`, `r2_min` and so on for limits, `beats_mean`, `champion`, `slice`, `leakage`.
     pub name: String,
     /// Its outcome; `None` if it does not apply.
     pub verdict: Option<Verdict>,
@@ -105,7 +135,7 @@ pub struct Comparison {
 /// Decides whether a challenger may be published.
 ///
 /// - Every limit is checked, against the metric's value.
-/// - `beats_mean`: the RMSE is below that of always saying [`Evaluation::baseline`]. This check is always made, so that
+/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`]. This check is always made, so that
 ///   a first model without limits can pass, and one that has learnt nothing cannot.
 /// - `champion` applies once there is one: the challenger passes if it is not worse by more than the margin. The
 ///   interval of the difference comes from a paired bootstrap of the rows. All of it at or below the margin is a pass,
@@ -116,6 +146,18 @@ pub struct Comparison {
 /// Paired bootstrap, percentile interval: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, §8.3, §13.3.
 #[must_use]
 pub fn gate(options: &GateOptions, challenger: &Evaluation, champion: Option<&Evaluation>) -> GateReport {
+    gate_with(options, &Evidence { challenger, champion, slices: &[], leaks: &[] })
+}
+
+/// As [`gate`], with two more checks:
+/// - `slice`, where there is a champion and rows are grouped: fails if the challenger is worse than the champion by more
+///   than the margin in a group of rows, with confidence. With `m` groups judged, the confidence of each is
+///   `1 - (1 - confidence) / m` (Bonferroni), so that one in twenty models that are no worse anywhere fails at 0.95,
+///   however many groups there are. Groups of fewer than `min_rows` rows are shown and not judged.
+/// - `leakage`, where features know the target: fails if that is asked for.
+#[must_use]
+pub fn gate_with(options: &GateOptions, evidence: &Evidence<'_>) -> GateReport {
+    let Evidence { challenger, champion, slices, leaks } = *evidence;
     let mut checks = Vec::new();
     for limit in &options.limits {
         checks.extend(limit_checks(*limit, challenger));
@@ -126,6 +168,8 @@ pub fn gate(options: &GateOptions, challenger: &Evaluation, champion: Option<&Ev
         None => (GateCheck::unnumbered("champion", None, "not applicable: no champion yet".to_owned()), None),
     };
     checks.push(check);
+    let (check, slices) = slices::check(options, challenger, champion, slices);
+    checks.extend(check);
     let rows = challenger.truth.len();
     if rows < options.min_rows {
         for check in checks.iter_mut().filter(|check| check.verdict.is_some()) {
@@ -136,7 +180,24 @@ pub fn gate(options: &GateOptions, challenger: &Evaluation, champion: Option<&Ev
             );
         }
     }
-    GateReport { verdict: Verdict::all(checks.iter().filter_map(|check| check.verdict)), checks, comparison }
+    checks.extend(leakage(options, leaks));
+    let verdict = Verdict::all(checks.iter().filter_map(|check| check.verdict));
+    GateReport { verdict, checks, comparison, slices }
+}
+
+fn leakage(options: &GateOptions, leaks: &[Leak]) -> Option<GateCheck> {
+    let said: Vec<String> = leaks.iter().map(ToString::to_string).collect();
+    let explanation = match said.is_empty() {
+        true => "no feature alone predicts the target suspiciously well".to_owned(),
+        false => said.join("; "),
+    };
+    let verdict = match (options.leakage_fails, leaks.is_empty()) {
+        (true, true) => Some(Verdict::Pass),
+        (true, false) => Some(Verdict::Fail),
+        (false, true) => return None,
+        (false, false) => None,
+    };
+    Some(GateCheck::unnumbered("leakage", verdict, explanation))
 }
 
 impl GateCheck {
@@ -190,20 +251,27 @@ fn between(interval: Interval) -> String {
 }
 
 fn beats_mean(evaluation: &Evaluation) -> GateCheck {
-    let metric = Metric::Rmse;
+    let (metric, what) = match evaluation.metrics.is_classification() {
+        true => (Metric::LogLoss, "share"),
+        false => (Metric::Rmse, "mean"),
+    };
     let constant = vec![evaluation.baseline; evaluation.truth.len()];
-    let baseline = Metrics::of(Scored { truth: &evaluation.truth, prediction: &constant });
+    let scored = Scored { truth: &evaluation.truth, prediction: &constant };
+    let baseline = match evaluation.metrics.classification {
+        Some(classes) => Metrics::of_classes(scored, classes.threshold),
+        None => Metrics::of(scored),
+    };
     let value = evaluation.metrics.get(metric);
     let interval = evaluation.intervals.get(&metric).copied();
-    let (Ok(baseline), Some(value)) = (baseline.map(|metrics| metrics.rmse), value) else {
-        let explanation = "the rmse, or that of always saying the training mean, is undefined".to_owned();
+    let (Some(baseline), Some(value)) = (baseline.ok().and_then(|metrics| metrics.get(metric)), value) else {
+        let explanation = format!("the {metric}, or that of always saying the training {what}, is undefined");
         return GateCheck::unnumbered("beats_mean", Some(Verdict::NoData), explanation);
     };
     GateCheck {
         name: "beats_mean".to_owned(),
         verdict: Some(if value < baseline { Verdict::Pass } else { Verdict::Fail }),
         explanation: format!(
-            "rmse is {}{}, has to be below {}, that of always saying the training mean {}",
+            "{metric} is {}{}, has to be below {}, that of always saying the training {what} {}",
             short(value),
             interval.map_or_else(String::new, between),
             short(baseline),
@@ -215,5 +283,7 @@ fn beats_mean(evaluation: &Evaluation) -> GateCheck {
     }
 }
 
+#[cfg(test)]
+mod classes_tests;
 #[cfg(test)]
 mod tests;

@@ -35,12 +35,16 @@
 //! standard errors and tests; parts that were summed up apart are merged. See [`Statistic`].
 
 mod bootstrap;
+mod choice;
+mod classes;
 mod comparison;
 mod cross_validation;
 mod dependence;
 mod evaluate;
 mod fit;
 mod gate;
+mod interval;
+mod leakage;
 mod levels;
 mod linear;
 mod metrics;
@@ -48,6 +52,7 @@ mod number;
 mod ols;
 mod read;
 mod report;
+mod slices;
 mod split;
 mod stream;
 mod table;
@@ -60,24 +65,28 @@ pub use ndarray;
 
 pub use crate::{
     bootstrap::Interval,
+    choice::{Candidate, Choice, OptionError},
+    classes::ClassError,
     cross_validation::{CrossValidation, Spread},
     dependence::Dependence,
-    evaluate::{EvaluateError, Evaluation, evaluate},
-    fit::{Algorithm, Fit, FitError},
-    gate::{Comparison, GateCheck, GateOptions, GateReport, Limit, gate},
+    evaluate::{EvaluateError, EvaluateOptions, Evaluation, evaluate, evaluate_with},
+    fit::{Algorithm, ElasticNet, Fit, FitError, HyperParameters, Logistic, Ridge, TrainKey, Tweedie},
+    gate::{Comparison, Evidence, GateCheck, GateOptions, GateReport, Limit, gate, gate_with},
+    leakage::{Leak, Suspicion},
     linear::{
         Accumulator, BLOCK_ROWS, Block, BlockError, BlockQr, FTest, Inference, LinearFit, LinearOptions, Moments,
         NoInference, OrderedMerge, Statistic, TTest,
     },
-    metrics::{Metric, Metrics, ScoreError, Scored},
+    metrics::{CalibrationBin, Classification, Confusion, Metric, Metrics, ScoreError, Scored, calibration, confusion},
     ols::Ols,
     read::{
         ColumnOptions, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError, ReadFileError,
         ReadOptions, TextColumn, gather, gather_file, read_csv, read_csv_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
+    slices::{Group, GroupReport, SliceColumn, SliceError, SliceReport, slices},
     split::{Split, folds, split},
-    stream::{Gathered, PenaltyChoice, PenaltyScore, RowCounts},
+    stream::{Gathered, RowCounts},
     table::{MissingColumns, Table},
     train::{TrainError, TrainOptions, Trained, adopt, train},
 };

@@ -85,11 +85,11 @@ impl Deal {
     }
 }
 
-/// Some rows of a table, without equal ones, chosen by their hash under `seed`.
-pub(crate) fn golden(table: &Table, seed: u64, count: usize) -> Vec<usize> {
+/// Some of `rows`, without equal ones, chosen by their hash under `seed`.
+pub(crate) fn sample(table: &Table, rows: &[usize], seed: u64, count: usize) -> Vec<usize> {
     let deal = Deal { seed, test_fraction: 0.0, folds: 1 };
-    let key = |row| (deal.key(hash(table, row), Purpose::Golden), row);
-    let mut keyed: Vec<(u64, usize)> = (0..table.rows()).map(key).collect();
+    let key = |row: &usize| (deal.key(hash(table, *row), Purpose::Golden), *row);
+    let mut keyed: Vec<(u64, usize)> = rows.iter().map(key).collect();
     keyed.sort_unstable();
     keyed.dedup_by_key(|(key, _)| *key);
     keyed.into_iter().take(count).map(|(_, row)| row).collect()

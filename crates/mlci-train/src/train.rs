@@ -1,13 +1,13 @@
 use mlci_core::{Digest, ModelName};
-use mlci_model::{Column, Design, Estimator, Golden, InvalidModel, Model, Parts, PredictError, Profile, Schema};
-use ndarray::{Array2, Axis};
+use mlci_model::{
+    Column, Estimator, Generalized, Golden, InvalidModel, Kind, Link, Model, Parts, PredictError, Profile, Schema,
+};
 
 use crate::{
-    Algorithm, CrossValidation, EvaluateError, Evaluation, FitError, Gathered, LinearFit, Metrics, RowCounts,
-    ScoreError, Scored, Table, cross_validation,
-    evaluate::{Unpredicted, evaluate, predict},
-    levels,
-    split::golden,
+    Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, FitError, Gathered,
+    HyperParameters, Leak, LinearFit, Metrics, OptionError, RowCounts, ScoreError, Scored, Table, classes,
+    evaluate::{Unpredicted, evaluate_with, predict},
+    interval, leakage, levels, split,
     stream::{MOST_FOLDS, Marginal},
 };
 
@@ -16,6 +16,18 @@ use crate::{
 pub struct TrainOptions {
     /// `[train] algorithm`. Default [`Algorithm::Ols`].
     pub algorithm: Algorithm,
+    /// `[train] penalty`: how much large weights cost, or several to choose from by cross-validation. Default: for
+    /// ridge, lasso and elastic net a range that the data decide, for others no penalty.
+    pub penalty: Vec<f64>,
+    /// `[train] l1_share`: how much of an elastic net's penalty is on the absolute values, or several to choose from.
+    /// Default 0.5.
+    pub l1_share: Vec<f64>,
+    /// `[train] power`: the power of the mean that a Tweedie model's variance grows with, 1 to 2. Default 1.5.
+    pub power: Option<f64>,
+    /// `[train] positive`: the class whose probability a classifier predicts. Default: the second.
+    pub positive: Option<String>,
+    /// `[gate] threshold`: from which probability on a row is said to be of that class. Default 0.5.
+    pub threshold: f64,
     /// `[train] seed`: decides which rows are held out, the folds, the golden rows and the intervals. Default 0.
     pub seed: u64,
     /// `[train] test_fraction`: about which share of the rows is held out, between 0 and 1. Default 0.2.
@@ -28,7 +40,18 @@ pub struct TrainOptions {
 
 impl Default for TrainOptions {
     fn default() -> Self {
-        Self { algorithm: Algorithm::Ols, seed: 0, test_fraction: 0.2, folds: Some(5), golden: 5 }
+        Self {
+            algorithm: Algorithm::Ols,
+            penalty: Vec::new(),
+            l1_share: Vec::new(),
+            power: None,
+            positive: None,
+            threshold: 0.5,
+            seed: 0,
+            test_fraction: 0.2,
+            folds: Some(5),
+            golden: 5,
+        }
     }
 }
 
@@ -47,12 +70,52 @@ pub struct Trained {
     pub test: Evaluation,
     /// How well models fitted to parts of the training rows do on the rest of them; `None` if not asked for.
     pub cross_validation: Option<CrossValidation>,
+    /// The hyper-parameters that it was fitted with.
+    pub parameters: HyperParameters,
+    /// How these were chosen, where there was a choice.
+    pub choice: Option<Choice>,
+    /// Features that alone predict the target suspiciously well.
+    pub leaks: Vec<Leak>,
 }
 
 /// Why no model came out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
+    /// Options that do not go together.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The target does not tell two classes apart, or does where it should not.
+    #[error(transparent)]
+    Classes(#[from] ClassError),
+    /// The algorithm cannot have the target.
+    #[error(
+        "`{algorithm}` wants a target that is {wants}, and `{target}` is {value} in line {line}, one of {count} such \
+        training rows: leave such rows out, or choose another algorithm, such as `ols`"
+    )]
+    Target {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What the target has to be.
+        wants: &'static str,
+        /// The target.
+        target: String,
+        /// The first line where it is not.
+        line: u64,
+        /// Its value there.
+        value: f64,
+        /// How many such rows there are.
+        count: usize,
+    },
+    /// None of several hyper-parameters can be used.
+    #[error("none of the {count} values of `[train] penalty` and `l1_share` that were tried can be fitted and evaluated \
+        on all folds; the first: {}", why.first().map_or("there is none", String::as_str))]
+    NoChoice {
+        /// How many there are.
+        count: usize,
+        /// Why not.
+        why: Vec<String>,
+    },
     /// The share to hold out is none.
     #[error("`[train] test_fraction` is {fraction}: it has to lie between 0 and 1, such as 0.2")]
     TestFraction {
@@ -180,39 +243,28 @@ impl Gathered {
     /// # Errors
     /// As [`train`].
     pub fn train(&self, name: &ModelName, data: Digest, config: Digest) -> Result<Trained, TrainError> {
-        let options = &self.options;
+        self.options.check()?;
         self.check()?;
         let target = &self.schema.target;
-        refuse_constant(&target.name, target.range.min, target.range.max, self.rows.all())?;
+        let classifies = self.options.algorithm.classifies();
+        if target.kind == Kind::Category && !classifies {
+            let algorithm = self.options.algorithm.as_str();
+            return Err(ClassError::NotNumeric { target: target.name.clone(), algorithm }.into());
+        }
+        if !classifies {
+            refuse_constant(&target.name, target.range.min, target.range.max, self.rows.all())?;
+        }
         levels::refuse_unlearnable(self)?;
-        let design = Design::from(&self.schema);
-        let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
-        let failed = |source| TrainError::Fit {
-            algorithm: options.algorithm,
-            rows: self.rows.train as usize,
-            all: self.rows.all() as usize,
-            source,
-        };
-        let fit = |without: Option<u64>| match &self.training {
-            Some(training) => {
-                let rows = self.training_rows(without);
-                let (x, y) = (expanded(&design, training, &rows), training.target.select(Axis(0), &rows));
-                let estimator = options.algorithm.fitter().fit(x.view(), y.view(), &names)?;
-                Ok::<_, FitError>((estimator, None))
-            }
-            None => self.least_squares(without).map(|fit| (Estimator::Linear(fit.linear.clone()), Some(fit))),
-        };
-        let (estimator, least_squares) = fit(None).map_err(failed)?;
-        if let Some(column) = self.columns.last() {
+        let fitted = self.fit()?;
+        if let Some(column) = self.columns.last().filter(|_| !classifies) {
             refuse_constant(&target.name, column.low, column.high, column.count)?;
         }
-        let mut trained = self.finish(estimator, name, data, config)?;
-        trained.fit = least_squares;
-        trained.cross_validation = options.folds.map(|folds| {
-            let held_out = self.sampled_training();
-            let fit = |fold| Ok(fit(Some(fold))?.0);
-            cross_validation::run(&self.sample, &held_out, u64::from(folds), &trained.model, fit)
-        });
+        // Half the width of the interval comes from rows that their model has not seen.
+        let validated = fitted.validated.as_ref().filter(|_| !classifies);
+        let half_width = validated.and_then(|validated| interval::half_width(&validated.errors));
+        let mut trained = self.finish(fitted.estimator, fitted.target, half_width, name, data, config)?;
+        trained.cross_validation = fitted.validated.map(|validated| validated.result);
+        (trained.parameters, trained.choice, trained.fit) = (fitted.parameters, fitted.choice, fitted.least_squares);
         Ok(trained)
     }
 
@@ -229,7 +281,16 @@ impl Gathered {
         config: Digest,
     ) -> Result<Trained, TrainError> {
         self.check()?;
-        self.finish(estimator, name, data, config)
+        // A probability is one of a class.
+        let is_probability = matches!(&estimator, Estimator::Generalized(Generalized { link: Link::Logit, .. }));
+        let line = |row| self.sample.line(row).unwrap_or_default();
+        let target = match &self.schema.target {
+            target if is_probability || target.kind == Kind::Category => {
+                classes::column(target, self.sample.target(), self.options.positive.as_deref(), line)?
+            }
+            target => target.clone(),
+        };
+        self.finish(estimator, target, None, name, data, config)
     }
 
     fn check(&self) -> Result<(), TrainError> {
@@ -251,6 +312,8 @@ impl Gathered {
     fn finish(
         &self,
         estimator: Estimator,
+        target: Column,
+        half_width: Option<f64>,
         name: &ModelName,
         data: Digest,
         config: Digest,
@@ -271,7 +334,8 @@ impl Gathered {
                 Err(TrainError::TooLarge { column: name.to_owned() })
             }
         };
-        let target = self.columns.last().unwrap_or(&Marginal::EMPTY);
+        let threshold = (target.kind == Kind::Category).then_some(options.threshold);
+        let marginal = self.columns.last().unwrap_or(&Marginal::EMPTY);
         let mut profiles = Vec::with_capacity(self.columns.len());
         let mut features = Vec::with_capacity(self.columns.len());
         for ((values, marginal), column) in
@@ -281,13 +345,18 @@ impl Gathered {
             profiles.push(profile(&column.name, marginal, &values, &column.levels)?);
             features.push(observed(column, marginal).ok_or_else(no_rows)?);
         }
-        let truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
-        let schema = Schema { features, target: observed(&self.schema.target, target).ok_or_else(no_rows)? };
+        let mut truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
+        let lines: Vec<u64> = rows.iter().filter_map(|row| sample.line(*row)).collect();
+        classes::renumber(&mut truth, &self.schema.target, &target, &lines)?;
+        let target = if threshold.is_some() { target } else { observed(&target, marginal).ok_or_else(no_rows)? };
+        let schema = Schema { features, target };
+        let mut sketch = Marginal::EMPTY;
+        Marginal::of_rows(&truth, 1).iter().for_each(|part| sketch.merge(part));
         let mut parts = Parts {
             name: name.clone(),
             estimator,
             profiles,
-            prediction_profile: profile(&schema.target.name, target, &truth, &[])?,
+            prediction_profile: profile(&schema.target.name, &sketch, &truth, &[])?,
             schema,
             data,
             config,
@@ -301,17 +370,34 @@ impl Gathered {
                 TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source })
             }
         })?;
-        let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
+        let scored = Scored { truth: &truth, prediction: &prediction };
+        let training = match threshold {
+            Some(threshold) => Metrics::of_classes(scored, threshold),
+            None => Metrics::of(scored),
+        };
+        let training = training.map_err(TrainError::Score)?;
         parts.prediction_profile = self.prediction_profile(&draft, &prediction).ok_or_else(no_rows)?;
-        for row in golden(&self.held_out, options.seed, options.golden) {
+        let all: Vec<usize> = (0..self.held_out.rows()).collect();
+        for row in split::sample(&self.held_out, &all, options.seed, options.golden) {
             let row = self.held_out.features.row(row).to_vec();
             let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
             parts.golden.push(Golden { row, prediction });
         }
         let model = Model::new(parts).map_err(TrainError::Model)?;
-        let all: Vec<usize> = (0..self.held_out.rows()).collect();
-        let test = evaluate(&model, &self.held_out, &all, options.seed).map_err(TrainError::Evaluate)?;
-        Ok(Trained { model, rows: self.rows, fit: None, training, test, cross_validation: None })
+        let how = EvaluateOptions { seed: options.seed, threshold: options.threshold, half_width };
+        let test = evaluate_with(&model, &self.held_out, &all, &how).map_err(TrainError::Evaluate)?;
+        let leaks = leakage::find(sample, model.schema(), &rows, &truth, options.seed);
+        Ok(Trained {
+            model,
+            rows: self.rows,
+            fit: None,
+            training,
+            test,
+            cross_validation: None,
+            parameters: HyperParameters::default(),
+            choice: None,
+            leaks,
+        })
     }
 
     /// The profile of predictions of the sample, in numbers of all training rows. Of a linear model of the features as
@@ -328,26 +414,6 @@ impl Gathered {
         }
         column.profile(prediction, 0)
     }
-
-    /// The rows of the training table, or those that are not in a fold.
-    fn training_rows(&self, without: Option<u64>) -> Vec<usize> {
-        let hashes = self.training.iter().flat_map(|training| training.hashes.iter().enumerate());
-        hashes.filter(|(_, hash)| without.is_none_or(|fold| self.fold(**hash) != fold)).map(|(row, _)| row).collect()
-    }
-}
-
-/// The columns of the design of some rows.
-pub(crate) fn expanded(design: &Design, table: &Table, rows: &[usize]) -> Array2<f64> {
-    let selected = table.features.select(Axis(0), rows);
-    if design.is_plain() {
-        return selected;
-    }
-    let mut columns = Vec::with_capacity(rows.len() * design.width());
-    for row in selected.rows() {
-        design.expand(&row.to_vec(), &mut columns);
-    }
-    // The shape is that of the values: one a row and column.
-    Array2::from_shape_vec((rows.len(), design.width()), columns).unwrap_or_default()
 }
 
 /// The column as it was in these rows; the levels of a category are those of all rows.

@@ -14,11 +14,11 @@ fn of(truth: Vec<f64>, error: impl Fn(usize) -> f64) -> Evaluation {
     let metrics = Metrics::of(Scored { truth: &truth, prediction: &prediction }).unwrap();
     let baseline = truth.iter().sum::<f64>() / truth.len() as f64;
     let lines = (2..).take(truth.len()).collect();
-    Evaluation { metrics, intervals: BTreeMap::new(), baseline, truth, prediction, lines }
+    Evaluation { metrics, intervals: BTreeMap::new(), baseline, truth, prediction, lines, half_width: None }
 }
 
 /// Errors of ±1, so that RMSE, MAE and the median are 1.
-fn good() -> Evaluation {
+pub(super) fn good() -> Evaluation {
     evaluation(|row| if row % 2 == 0 { 1.0 } else { -1.0 })
 }
 
@@ -81,7 +81,7 @@ fn an_undefined_metric_is_no_data() {
     let constant = of(vec![5.0; 100], |_| 0.5);
     let expected = [("r2_min", Some(NoData)), ("beats_mean", Some(Fail)), NO_CHAMPION];
     check(&limited(Metric::R2, Some(-9.0), None), &constant, None, &expected);
-    let by_r2 = GateOptions { compare: Metric::R2, ..GateOptions::default() };
+    let by_r2 = GateOptions { compare: Some(Metric::R2), ..GateOptions::default() };
     check(&by_r2, &constant, Some(&constant), &[("beats_mean", Some(Fail)), ("champion", Some(NoData))]);
 }
 
@@ -125,7 +125,7 @@ fn challenger_against_champion() {
 /// R² of errors of ±e over 0 to 99: 1 - 100·e²/83,325. Higher is better, so the sign turns.
 #[test]
 fn comparison_by_r2() {
-    let options = GateOptions { compare: Metric::R2, ..GateOptions::default() };
+    let options = GateOptions { compare: Some(Metric::R2), ..GateOptions::default() };
     let worse = evaluation(|row| if row % 2 == 0 { 10.0 } else { -10.0 });
     compared(&options, &worse, &good(), Fail);
     compared(&options, &good(), &worse, Pass);

@@ -1,5 +1,3 @@
-use mlci_model::Linear;
-
 use crate::FitError;
 use crate::linear::{Centre, LinearFit, LinearOptions};
 
@@ -166,9 +164,6 @@ pub trait Summary: Sized {
 
     /// Where the rows lie.
     fn centre(&self) -> &Centre;
-
-    /// `Σ w·(weights·(x - mean))²`, of all columns with the target.
-    fn variation(&self, weights: &[f64]) -> f64;
 }
 
 /// What is kept of rows in order to fit to them, of a size that does not grow with their number:
@@ -237,16 +232,6 @@ pub trait Statistic: Summary {
 
     /// `Σ w·(x - mean)²` of each feature and, last, of the target.
     fn squares(&self) -> Vec<f64>;
-
-    /// `Σ w·(y - prediction)²` of what a linear model predicts for these rows: how well it does on rows that it was not
-    /// fitted to.
-    fn squared_errors(&self, linear: &Linear) -> f64 {
-        let centre = self.centre();
-        let means = centre.mean.iter().zip(&centre.rest).map(|(mean, rest)| mean + rest);
-        let weights: Vec<f64> = linear.coefficients.iter().map(|weight| -weight).chain([1.0]).collect();
-        let offset = means.zip(&weights).fold(-linear.intercept, |sum, (mean, weight)| sum + mean * weight);
-        self.variation(&weights) + centre.weight * offset * offset
-    }
 
     /// How many rows there are, not counting those of weight zero.
     fn rows(&self) -> u64 {

@@ -172,7 +172,7 @@ impl Centre {
     }
 
     /// How much a column varies about its mean by rounding alone, at most; and the largest of its values.
-    pub(super) fn is_constant(&self, column: usize, through_origin: bool) -> bool {
+    pub(crate) fn is_constant(&self, column: usize, through_origin: bool) -> bool {
         let of = |values: &[f64]| values.get(column).copied().unwrap_or_default();
         let (low, high, mean) = (of(&self.low), of(&self.high), of(&self.mean));
         let size = low.abs().max(high.abs());

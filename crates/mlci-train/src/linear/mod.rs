@@ -10,7 +10,7 @@ mod ordered;
 mod problem;
 mod qr;
 
-pub(crate) use self::centre::Centre;
+pub(crate) use self::{block::Summary, centre::Centre};
 pub use self::{
     block::{BLOCK_ROWS, Block, BlockError, Statistic},
     inference::{FTest, Inference, LinearFit, LinearOptions, NoInference, TTest},

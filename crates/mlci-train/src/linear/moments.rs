@@ -93,22 +93,6 @@ impl Summary for Moments {
     fn centre(&self) -> &Centre {
         &self.centre
     }
-
-    fn variation(&self, weights: &[f64]) -> f64 {
-        let (mut sum, mut start) = (0.0, 0);
-        for (row, weight) in weights.iter().enumerate() {
-            let end = start + row + 1;
-            let products = self.scatter[start..end].iter().zip(&self.lost[start..end]);
-            let along = products.zip(weights).map(|((sum, lost), other)| other * (sum + lost));
-            let (mut before, mut own) = (0.0, 0.0);
-            for (column, product) in along.enumerate() {
-                *(if column < row { &mut before } else { &mut own }) += product;
-            }
-            sum += weight * (2.0 * before + own);
-            start = end;
-        }
-        sum.max(0.0)
-    }
 }
 
 impl Statistic for Moments {

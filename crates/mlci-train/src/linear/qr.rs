@@ -1,4 +1,4 @@
-use ndarray::{Array2, ArrayView1, ShapeBuilder as _};
+use ndarray::{Array2, ArrayView2, ShapeBuilder as _};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -52,6 +52,30 @@ impl TryFrom<Parts> for BlockQr {
     }
 }
 
+impl BlockQr {
+    /// The triangle: the features and, last, the target, each about its mean.
+    pub(crate) fn triangle(&self) -> ArrayView2<'_, f64> {
+        self.r.view()
+    }
+
+    /// The standard deviations of the features and, last, of the target; divisor: the sum of the weights.
+    pub(crate) fn deviations(&self) -> Vec<f64> {
+        let root = self.centre.weight.sqrt();
+        self.r.columns().into_iter().map(|column| column.dot(&column).sqrt() / root).collect()
+    }
+
+    /// The statistic of the rows with each column divided by one of `by`, which are above 0.
+    pub(crate) fn scaled(&self, by: &[f64]) -> Self {
+        let mut scaled = self.clone();
+        let centre = &mut scaled.centre;
+        for values in [&mut centre.mean, &mut centre.rest, &mut centre.low, &mut centre.high] {
+            values.iter_mut().zip(by).for_each(|(value, by)| *value /= by);
+        }
+        scaled.r.columns_mut().into_iter().zip(by).for_each(|(mut column, by)| column /= *by);
+        scaled
+    }
+}
+
 impl Summary for BlockQr {
     fn of_piece(block: Block<'_>) -> Result<Self, BlockError> {
         let Centred { centre, values, roots, shift } = Centred::of(block)?;
@@ -74,11 +98,6 @@ impl Summary for BlockQr {
 
     fn centre(&self) -> &Centre {
         &self.centre
-    }
-
-    fn variation(&self, weights: &[f64]) -> f64 {
-        let product = self.r.dot(&ArrayView1::from(weights));
-        product.dot(&product)
     }
 }
 

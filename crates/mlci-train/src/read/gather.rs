@@ -24,8 +24,8 @@ use super::{
 use crate::{
     BlockError, BlockQr, DataReport, Distinct, Gathered, Moments, Role, Statistic, Table, TrainOptions,
     stream::{
-        Batch, Done, Full, Keep, Kept, Lanes, LevelCounts, Marginal, Passed, Plan as Keeping, Recipe, Side, Summed,
-        recipe,
+        Batch, Done, Full, Keep, Kept, Lanes, LevelCounts, Marginal, Passed, Plan as Keeping, Recipe, Side, Sides,
+        Summed, Sums, recipe,
     },
 };
 
@@ -62,7 +62,14 @@ pub fn gather<R: Read>(
 
     let mut first = First::new(&pass);
     let bounds = Bounds::default();
-    let (sides, digest) = pass.run::<R, Moments>(chunks, &bounds, |dealt| first.take(dealt, &bounds))?;
+    let take = |dealt| first.take(dealt, &bounds);
+    let (sides, digest) = if keeping.factors {
+        let (sides, digest) = pass.run::<R, BlockQr>(chunks, &bounds, take)?;
+        (sides.map(|sides| Sides::of(sides, width, Sums::Qr)), digest)
+    } else {
+        let (sides, digest) = pass.run::<R, Moments>(chunks, &bounds, take)?;
+        (sides.map(|sides| Sides::of(sides, width, Sums::Moments)), digest)
+    };
     let changed = || ReadError::Io(io::Error::other("it was read twice, and was not the same the second time"));
     if seen.is_some_and(|seen| seen != digest) {
         return Err(changed());
@@ -71,7 +78,7 @@ pub fn gather<R: Read>(
     let again = || {
         let (chunks, _) = begin(text()?, read.delimiter)?;
         let (sides, second) = pass.run::<R, BlockQr>(chunks, &Bounds::default(), |_| {})?;
-        if second == digest { Ok(sides) } else { Err(changed()) }
+        if second == digest { Ok(sides.map(|sides| Sides::of(sides, width, Sums::Qr))) } else { Err(changed()) }
     };
     Ok((Gathered::conclude(passed, train, again)?, digest))
 }
@@ -332,20 +339,14 @@ impl<'p> First<'p> {
         self.rows.append(rows);
     }
 
-    fn finish(self, sides: Result<BTreeMap<Side, Summed<Moments>>, BlockError>) -> Result<Passed, ReadError> {
+    fn finish(self, sides: Result<Sides, BlockError>) -> Result<Passed, ReadError> {
         let plan = self.plan;
         let rows = self.rows.sound()?;
         let held_out_of = self.held_out.offered;
         let (held_out, sample, training) =
             (self.held_out.finish(), self.sample.finish(), self.training.map(Keep::finish));
         let used: Vec<Marginal> = match &sides {
-            Ok(sides) => {
-                let mut all = vec![Marginal::EMPTY; plan.features.len() + 1];
-                for summed in sides.values() {
-                    all.iter_mut().zip(summed.columns()).for_each(|(column, later)| column.merge(&later));
-                }
-                all
-            }
+            Ok(sides) => sides.all.clone(),
             // Columns that cannot be summed up are described by the sample.
             Err(_) => (0..=plan.features.len()).flat_map(|place| Marginal::of_rows(&sample.column(place), 1)).collect(),
         };

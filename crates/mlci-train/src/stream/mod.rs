@@ -1,28 +1,28 @@
 //! Training on rows that pass by once, in memory that does not grow with their number.
 
+mod fit;
 mod keep;
 mod lanes;
 mod levels;
 mod marginal;
-mod ridge;
 mod sums;
 mod table;
 
 use std::collections::BTreeMap;
 
-use mlci_model::{Design, Linear, Schema};
+use mlci_model::{Design, Schema};
 
-pub use self::ridge::{PenaltyChoice, PenaltyScore};
 pub(crate) use self::{
     keep::{Batch, Keep, Kept},
     lanes::{Done, Full, Lanes, Recipe, Side, Summed},
     levels::LevelCounts,
     marginal::Marginal,
-    sums::{Folds, Sums},
+    sums::{Sides, Sums},
     table::recipe,
 };
 use crate::{
-    Algorithm, BlockError, BlockQr, DataReport, FitError, LinearFit, LinearOptions, Moments, Table, TrainOptions,
+    Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions,
+    fit::Standardised,
     split::{Deal, Purpose},
 };
 
@@ -92,7 +92,7 @@ pub(crate) struct Passed {
     pub(crate) held_out_of: u64,
     pub(crate) sample: Table,
     pub(crate) training: Option<Table>,
-    pub(crate) sides: Result<BTreeMap<Side, Summed<Moments>>, BlockError>,
+    pub(crate) sides: Result<Sides, BlockError>,
     pub(crate) levels: LevelCounts,
 }
 
@@ -102,6 +102,8 @@ pub(crate) struct Plan {
     pub(crate) deal: Deal,
     /// Whether sums of the rows are enough to fit.
     pub(crate) fits: bool,
+    /// Whether those have to be factors from the start.
+    pub(crate) factors: bool,
     /// Whether all training rows are to be kept.
     pub(crate) keeps: bool,
     pub(crate) held_out: usize,
@@ -117,6 +119,7 @@ impl Plan {
         Self {
             deal: Deal { seed: options.seed, test_fraction: options.test_fraction, folds },
             fits,
+            factors: fits && options.algorithm.needs_penalty(),
             keeps: !fits,
             held_out: rows(HELD_OUT_CELLS),
             sample: rows(SAMPLE_CELLS),
@@ -136,7 +139,7 @@ impl Plan {
 
 /// Whether an algorithm fits to sums of the rows, and needs none of them.
 pub(crate) fn is_summed(algorithm: Algorithm) -> bool {
-    matches!(algorithm, Algorithm::Ols)
+    matches!(algorithm, Algorithm::Ols) || algorithm.needs_penalty()
 }
 
 impl Gathered {
@@ -145,15 +148,15 @@ impl Gathered {
     pub(crate) fn conclude<E>(
         passed: Passed,
         options: &TrainOptions,
-        again: impl FnOnce() -> Result<Result<BTreeMap<Side, Summed<BlockQr>>, BlockError>, E>,
+        again: impl FnOnce() -> Result<Result<Sides, BlockError>, E>,
     ) -> Result<Self, E> {
         let Passed { schema, report, held_out, held_out_of, sample, training, sides, levels } = passed;
         let width = schema.features.len() + 1;
         let kept = held_out.rows() as u64;
-        let mut columns = vec![Marginal::EMPTY; width];
-        for (_, summed) in sides.iter().flatten().filter(|(side, _)| **side != Side::HeldOut) {
-            columns.iter_mut().zip(summed.columns()).for_each(|(column, later)| column.merge(&later));
-        }
+        let (columns, sums) = match sides {
+            Ok(Sides { training, sums, .. }) => (training, Ok(sums)),
+            Err(error) => (vec![Marginal::EMPTY; width], Err(error)),
+        };
         let rows = RowCounts {
             train: report.rows_kept.saturating_sub(held_out_of),
             test: kept,
@@ -175,9 +178,9 @@ impl Gathered {
         if !is_summed(options.algorithm) {
             return Ok(gathered);
         }
-        gathered.sums = Some(sides.map(|sides| Sums::Moments(Folds::of(sides))));
-        if gathered.has_ill_conditioned_fits() {
-            gathered.sums = Some(again()?.map(|sides| Sums::Qr(Folds::of(sides))));
+        gathered.sums = Some(sums);
+        if !options.algorithm.needs_penalty() && gathered.has_ill_conditioned_fits() {
+            gathered.sums = Some(again()?.map(|sides| sides.sums));
             gathered.has_ill_conditioned_fits();
         }
         Ok(gathered)
@@ -244,16 +247,18 @@ impl Gathered {
         self.rows
     }
 
-    /// Σ (y - prediction)² over the rows of a fold, and how many there are.
-    fn errors(&self, fold: u64, linear: &Linear) -> Option<(f64, u64)> {
-        self.sums.as_ref()?.as_ref().ok()?.errors(fold, linear)
-    }
-
-    fn folds_with_rows(&self) -> Vec<u64> {
+    /// The sums of all training rows, or of all but those of a fold, for fits with a penalty.
+    pub(crate) fn standardised<'n>(
+        &self,
+        without: Option<u64>,
+        names: &'n [&'n str],
+    ) -> Result<Standardised<'n>, FitError> {
         match &self.sums {
-            Some(Ok(Sums::Moments(folds))) => folds.0.iter().map(|(number, _)| *number).collect(),
-            Some(Ok(Sums::Qr(folds))) => folds.0.iter().map(|(number, _)| *number).collect(),
-            _ => Vec::new(),
+            Some(Ok(Sums::Qr(folds))) => {
+                Standardised::of(folds.merged(without).map_err(|error| sums::as_fit(error, names))?, names)
+            }
+            Some(Err(error)) => Err(sums::as_fit(error.clone(), names)),
+            _ => Err(sums::as_fit(BlockError::Empty, names)),
         }
     }
 
@@ -271,15 +276,5 @@ impl Gathered {
             Side::HeldOut => None,
         };
         rows.filter_map(fold).collect()
-    }
-}
-
-impl<S> Folds<S> {
-    fn of(sides: BTreeMap<Side, Summed<S>>) -> Self {
-        let fold = |(side, summed): (Side, Summed<S>)| match side {
-            Side::Fold(number) => Some((number, summed.statistic?)),
-            Side::HeldOut => None,
-        };
-        Self(sides.into_iter().filter_map(fold).collect())
     }
 }

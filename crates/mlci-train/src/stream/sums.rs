@@ -1,6 +1,11 @@
+use std::collections::BTreeMap;
+
 use crate::{
     BlockError, BlockQr, FitError, LinearFit, LinearOptions, Moments, Statistic,
-    stream::{Marginal, lanes::Summed},
+    stream::{
+        Marginal,
+        lanes::{Side, Summed},
+    },
 };
 
 /// What is kept of the training rows, fold by fold.
@@ -14,7 +19,7 @@ pub(crate) struct Folds<S>(pub(crate) Vec<(u64, S)>);
 
 impl<S: Statistic + Clone> Folds<S> {
     /// All folds, or all but one, put together in their order.
-    fn merged(&self, without: Option<u64>) -> Result<S, BlockError> {
+    pub(crate) fn merged(&self, without: Option<u64>) -> Result<S, BlockError> {
         let mut folds = self.0.iter().filter(|(number, _)| Some(*number) != without).map(|(_, fold)| fold);
         let mut all = folds.next().ok_or(BlockError::Empty)?.clone();
         folds.try_for_each(|fold| all.merge(fold))?;
@@ -39,17 +44,35 @@ impl Sums {
             Self::Qr(folds) => folds.solve(without, names, options),
         }
     }
+}
 
-    /// Σ (y - prediction)² over the rows of a fold, and how many there are.
-    pub(crate) fn errors(&self, fold: u64, linear: &mlci_model::Linear) -> Option<(f64, u64)> {
-        fn of<S: Statistic>(folds: &Folds<S>, fold: u64, linear: &mlci_model::Linear) -> Option<(f64, u64)> {
-            let (_, statistic) = folds.0.iter().find(|(number, _)| *number == fold)?;
-            Some((statistic.squared_errors(linear), statistic.rows()))
+/// What was summed up of each side.
+pub(crate) struct Sides {
+    /// The columns of all rows.
+    pub(crate) all: Vec<Marginal>,
+    /// The columns of the training rows.
+    pub(crate) training: Vec<Marginal>,
+    pub(crate) sums: Sums,
+}
+
+impl Sides {
+    /// Of rows of `width` values.
+    pub(crate) fn of<S: Statistic>(
+        sides: BTreeMap<Side, Summed<S>>,
+        width: usize,
+        sums: impl FnOnce(Folds<S>) -> Sums,
+    ) -> Self {
+        let (mut all, mut training) = (vec![Marginal::EMPTY; width], vec![Marginal::EMPTY; width]);
+        let mut folds = Vec::new();
+        for (side, summed) in sides {
+            let columns = summed.columns();
+            all.iter_mut().zip(&columns).for_each(|(column, later)| column.merge(later));
+            if let Side::Fold(number) = side {
+                training.iter_mut().zip(&columns).for_each(|(column, later)| column.merge(later));
+                folds.extend(summed.statistic.map(|statistic| (number, statistic)));
+            }
         }
-        match self {
-            Self::Moments(folds) => of(folds, fold, linear),
-            Self::Qr(folds) => of(folds, fold, linear),
-        }
+        Self { all, training, sums: sums(Folds(folds)) }
     }
 }
 

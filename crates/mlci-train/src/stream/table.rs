@@ -5,7 +5,7 @@ use mlci_model::{Column, Design};
 use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::with_pool,
-    stream::{Batch, Done, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Summed},
+    stream::{Batch, Done, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
 };
 
 impl Gathered {
@@ -47,6 +47,8 @@ impl Gathered {
         }
         let names: Vec<Option<String>> = table.spare.iter().map(|(name, _)| Some(name.clone())).collect();
         let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &names, table.report.clone());
+        let factors = || Ok(Sides::of(sums(&batch, plan, &recipe)?, recipe.width, Sums::Qr));
+        let products = || Ok(Sides::of(sums(&batch, plan, &recipe)?, recipe.width, Sums::Moments));
         let passed = Passed {
             schema: table.schema.clone(),
             report: table.report.clone(),
@@ -54,10 +56,10 @@ impl Gathered {
             held_out: finish(held_out),
             sample: finish(sample),
             training: training.map(finish),
-            sides: sums(&batch, plan, &recipe),
+            sides: if plan.factors { factors() } else { products() },
             levels,
         };
-        let again = || Ok::<_, Infallible>(sums(&batch, plan, &recipe));
+        let again = || Ok::<_, Infallible>(factors());
         match Self::conclude(passed, options, again) {
             Ok(gathered) => gathered,
             Err(never) => match never {},

@@ -3,9 +3,11 @@ use std::{
     io::{self, Read},
 };
 
+use mlci_model::{Kind, Value};
 use mlci_train::{
-    Accumulator, BLOCK_ROWS, Block, Digest, FitError, Gathered, LinearOptions, Moments, ReadError, ReadOptions,
-    Statistic as _, TrainError, TrainOptions, Trained, folds, gather, gather_file, read_csv, split, train,
+    Accumulator, Algorithm, BLOCK_ROWS, Block, ColumnOptions, Digest, FitError, Gathered, LinearOptions, Moments,
+    ReadError, ReadOptions, Statistic as _, TrainError, TrainOptions, Trained, folds, gather, gather_file, read_csv,
+    split, train,
 };
 
 use crate::{Drops, plane};
@@ -232,51 +234,69 @@ fn errors_are_those_of_reading() {
     assert_eq!(from(&late, &read, &options).err().unwrap().to_string(), expected);
 }
 
-/// The error of each penalty is that of predicting every fold by a fit to the others.
+/// Whether rows pass by or are a table, and whatever the algorithm.
 #[test]
-fn a_penalty_is_chosen_by_cross_validation() {
-    let csv = plane(400);
-    let options = TrainOptions::default();
-    let gathered = from(&csv, &ReadOptions::new("y"), &options).unwrap();
+fn other_algorithms_too() {
+    let csv = plane(3000);
     let table = read_csv(csv.as_bytes(), &ReadOptions::new("y")).unwrap();
-    let parts = folds(&table, &split(&table, 0, 0.2).train, 0, 5);
-    let row = |row: &usize| [table.features()[[*row, 0]], table.features()[[*row, 1]], table.target()[*row]];
-    let expected = |penalty: f64| {
-        let (mut squares, mut rows) = (0.0, 0);
-        for (number, held_out) in parts.iter().enumerate() {
-            let others = parts.iter().enumerate().filter(|(other, _)| *other != number).flat_map(|(_, rows)| rows);
-            let values: Vec<f64> = others.flat_map(row).collect();
-            let fit = Moments::of(Block::new(&values, 2).unwrap()).unwrap();
-            let fit = fit.solve(&["a", "b"], &LinearOptions { penalty, ..LinearOptions::default() }).unwrap().linear;
-            for [a, b, y] in held_out.iter().map(row) {
-                let error = y - fit.intercept - fit.coefficients[0] * a - fit.coefficients[1] * b;
-                squares += error * error;
-                rows += 1;
-            }
-        }
-        (squares / f64::from(rows)).sqrt()
-    };
-    let choice = gathered.choose_penalty(&[1e6, 0.0, 10.0, 1e3]).unwrap();
-    assert_eq!(choice.candidates.iter().map(|score| score.penalty).collect::<Vec<_>>(), [0.0, 10.0, 1e3, 1e6]);
-    for score in &choice.candidates {
-        assert!((score.rmse / expected(score.penalty) - 1.0).abs() < 1e-9, "{score:?} {}", expected(score.penalty));
+    for algorithm in [Algorithm::Ridge, Algorithm::Lasso, Algorithm::ElasticNet, Algorithm::Tweedie] {
+        let positive = csv.replace(",-", ",");
+        let csv = if algorithm == Algorithm::Tweedie { &positive } else { &csv };
+        let table = if algorithm == Algorithm::Tweedie {
+            read_csv(csv.as_bytes(), &ReadOptions::new("y")).unwrap()
+        } else {
+            table.clone()
+        };
+        let options = TrainOptions { algorithm, ..TrainOptions::default() };
+        let found = model(&from(csv, &ReadOptions::new("y"), &options).unwrap()).unwrap();
+        let expected = model(&Gathered::of(&table, &options)).unwrap();
+        assert_eq!(found.model.encode().unwrap(), expected.model.encode().unwrap(), "{algorithm}");
+        assert_eq!(found.choice, expected.choice, "{algorithm}");
     }
-    let best = choice.candidates.iter().map(|score| score.rmse).fold(f64::INFINITY, f64::min);
-    assert!(choice.candidates.iter().any(|score| score.penalty == choice.penalty && score.rmse == best));
-    let grid = gathered.choose_penalty(&gathered.penalties()).unwrap();
-    assert_eq!(grid.candidates.len(), 13);
-    assert!(grid.candidates[12].rmse > 10.0 * grid.candidates[0].rmse, "{grid:?}");
-    assert!(gathered.ridge(grid.penalty).unwrap().linear.coefficients[0] > 1.9);
-    assert!(matches!(gathered.choose_penalty(&[-1.0]), Err(FitError::Penalty { .. })));
-    assert!(gathered.choose_penalty(&[]).is_err());
 }
 
 /// A ridge regression has an answer where least squares has none; sums by QR give it.
 #[test]
 fn a_penalty_decides_between_dependent_columns() {
-    let gathered = from(&nearly(0.0), &ReadOptions::new("y"), &TrainOptions::default()).unwrap();
-    let fit = gathered.ridge(1.0).unwrap().linear;
-    assert!(fit.coefficients.iter().all(|coefficient| coefficient.abs() < 3.0), "{fit:?}");
-    let choice = gathered.choose_penalty(&gathered.penalties()).unwrap();
-    assert!(choice.candidates.iter().all(|score| score.rmse.is_finite()), "{choice:?}");
+    let options = TrainOptions { algorithm: Algorithm::Ridge, ..TrainOptions::default() };
+    let gathered = from(&nearly(0.0), &ReadOptions::new("y"), &options).unwrap();
+    let trained = model(&gathered).unwrap();
+    let weights = &trained.model.parts().estimator.linear().unwrap().coefficients;
+    assert!(weights.iter().all(|weight| weight.abs() < 3.0), "{weights:?}");
+    assert!(trained.choice.unwrap().candidates.iter().all(|candidate| candidate.score.is_some()));
+}
+
+/// Levels that are not declared are found by a first pass; the report, the columns and the model are those of a table.
+#[test]
+fn categories_are_found_before_they_are_summed_up() {
+    let mut csv = "colour,a,kind,y\n".to_owned();
+    for row in 0..4000 {
+        let colour = ["red", "green", "\"blue, dark\"", "grey"][row * row % 7 % 4];
+        let kind = if row % 5 == 0 { "" } else { ["x", "z"][row % 2] };
+        csv += &format!(
+            "{colour},{},{kind},{}\n",
+            row % 13,
+            (row * row % 7 % 4) as f64 * 3.0 + (row % 13) as f64 * 0.7 + (row % 11) as f64
+        );
+    }
+    let mut read = ReadOptions::new("y");
+    let category = ColumnOptions { kind: Some(Kind::Category), ..ColumnOptions::default() };
+    let filled = ColumnOptions { fill: Some(Value::Text("none".into())), ..category.clone() };
+    read.columns = [("colour".to_owned(), category), ("kind".to_owned(), filled)].into();
+    let opened = Cell::new(0);
+    let open = || {
+        opened.set(opened.get() + 1);
+        Ok(csv.as_bytes())
+    };
+    let (gathered, _) = gather(open, &read, &TrainOptions::default()).unwrap();
+    assert_eq!(opened.get(), 2);
+    let table = read_csv(csv.as_bytes(), &read).unwrap();
+    assert_eq!(gathered.schema(), table.schema());
+    assert_eq!(gathered.report(), table.report());
+    let expected = model(&Gathered::of(&table, &TrainOptions::default())).unwrap();
+    let found = model(&gathered).unwrap();
+    assert_eq!(found.model.encode().unwrap(), expected.model.encode().unwrap());
+    let levels = &found.model.schema().features[0].levels;
+    assert_eq!(levels, &["blue, dark", "green", "grey", "red"]);
+    assert_eq!(found.model.design().width(), 3 + 1 + 2);
 }

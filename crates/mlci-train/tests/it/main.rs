@@ -3,12 +3,18 @@
 // clippy.toml lifts these inside `#[test]` functions, but not in what they share.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod algorithms;
+mod choice;
+mod classes;
 mod columns;
 mod fit;
 mod gather;
 mod kinds;
+mod leakage;
 mod linear;
 mod read;
+mod reference;
+mod slices;
 mod split;
 mod train;
 mod validation;

@@ -1,6 +1,6 @@
 use mlci_train::{
-    Digest, EvaluateError, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError, TrainOptions,
-    Trained, adopt, evaluate, read_csv, read_csv_file, split, train,
+    Digest, EvaluateError, EvaluateOptions, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError,
+    TrainOptions, Trained, adopt, evaluate, evaluate_with, read_csv, read_csv_file, split, train,
 };
 
 use crate::{Drops, plane, read};
@@ -194,7 +194,10 @@ fn intervals_are_repeatable() {
     let trained = trained(&plane(200));
     let table = read(plane(200), |_| {}).unwrap();
     let split = split(&table, 0, 0.2);
-    let again = |seed| evaluate(&trained.model, &table, &split.test, seed).unwrap();
+    let again = |seed| {
+        let options = EvaluateOptions { seed, half_width: trained.test.half_width, ..EvaluateOptions::default() };
+        evaluate_with(&trained.model, &table, &split.test, &options).unwrap()
+    };
     assert_eq!(again(0), trained.test);
     assert_ne!(again(1).intervals, trained.test.intervals);
     assert_eq!(again(1).metrics, trained.test.metrics);

@@ -103,7 +103,7 @@ fn a_worse_model_is_refused_and_a_better_one_is_not() {
 fn intervals_hold_the_metric_and_cross_validation_agrees_with_the_test() {
     let (table, _) = wine(|_| {});
     let trained = trained(&table);
-    for metric in Metric::ALL {
+    for metric in Metric::REGRESSION {
         let (value, interval) = (trained.test.metrics.get(metric).unwrap(), trained.test.intervals[&metric]);
         assert!(interval.low < value && value < interval.high, "{metric}: {value} {interval:?}");
     }
