@@ -23,7 +23,7 @@ use crate::{
     journal::Journal,
     records::Records,
     source::Source,
-    stage::{DataOutput, GateOutput, ImageOutput, PublishOutput, TrainOutput, train_options},
+    stage::{DataOutput, GateOutput, ImageOutput, PublishOutput, TrainOutput},
     workdir::{Lock, Workdir},
 };
 
@@ -263,7 +263,7 @@ impl Pipeline {
         init(&self.gathered, || {
             let data = &self.config().data;
             let path = self.resolve(&data.path);
-            let options = train_options(&self.config().train);
+            let options = self.config().train.options(self.config().gate.threshold);
             let read = mlci_train::gather_file(&path, &read_options(data), &options);
             let (gathered, digest) = read.map_err(|error| {
                 let message = format!("the data `{}` cannot be used", data.path);
@@ -295,7 +295,7 @@ impl Pipeline {
         interrupt::watch(Some(Arc::clone(&run)));
         run.tag("source", &self.source().to_string())?;
         run.tag("configuration", &config.model_digest().to_string())?;
-        run.param("algorithm", format!("{:?}", config.train.algorithm).to_lowercase())?;
+        run.param("algorithm", config.train.options(config.gate.threshold).algorithm)?;
         run.param("seed", config.train.seed)?;
         run.param("test_fraction", config.train.test_fraction)?;
         run.param("folds", config.train.folds)?;
@@ -325,17 +325,37 @@ impl Pipeline {
         run.param("features", trained.features)?;
         run.param("train_rows", trained.train_rows)?;
         for (set, metrics) in [("train", &trained.training), ("test", &trained.test)] {
-            run.metric(&format!("{set}.rmse"), metrics.rmse, 0)?;
-            run.metric(&format!("{set}.mae"), metrics.mae, 0)?;
-            run.metric(&format!("{set}.median_ae"), metrics.median_ae, 0)?;
-            if let Some(r2) = metrics.r2 {
-                run.metric(&format!("{set}.r2"), r2, 0)?;
+            for metric in metrics.telling() {
+                if let Some(value) = metrics.get(*metric) {
+                    run.metric(&format!("{set}.{metric}"), value, 0)?;
+                }
+            }
+        }
+        let parameters = &trained.parameters;
+        for (name, value) in
+            [("penalty", parameters.penalty), ("l1_share", parameters.l1_share), ("power", parameters.power)]
+        {
+            if let Some(value) = value {
+                run.param(name, value)?;
             }
         }
         if let Some(validation) = &trained.cross_validation {
             for (fold, metrics) in validation.folds.iter().enumerate() {
-                run.metric("fold.rmse", metrics.rmse, fold as u64)?;
+                // The one that says most, and that models are compared by.
+                if let Some((metric, value)) = metrics.telling().first().and_then(|m| Some((m, metrics.get(*m)?))) {
+                    run.metric(&format!("fold.{metric}"), value, fold as u64)?;
+                }
             }
+        }
+        for leak in &trained.leaks {
+            self.warn(leak.to_string());
+        }
+        if let Some(choice) = trained.choice.as_ref().filter(|choice| choice.at_edge) {
+            self.warn(format!(
+                "the best penalty is the largest or smallest of those tried ({}): one beyond it may be better, \
+                 `[train] penalty`",
+                choice.chosen
+            ));
         }
         Ok(())
     }

@@ -89,11 +89,10 @@ impl Pipeline {
                 let help = "Metrics of the model on the rows that were held out";
                 gauges.set("mlci_run_held_out", help, &[("metric", name)], value);
             };
-            metric("rmse", held_out.rmse);
-            metric("mae", held_out.mae);
-            metric("median_ae", held_out.median_ae);
-            if let Some(r2) = held_out.r2 {
-                metric("r2", r2);
+            for telling in held_out.telling() {
+                if let Some(value) = held_out.get(*telling) {
+                    metric(telling.as_str(), value);
+                }
             }
         }
         gauges

@@ -14,12 +14,11 @@ use crate::{
     error::{Error, Outcome, Result},
     event::{EnvironmentStatus, ErrorEnd, RunRef},
     pipeline::{Known, Pipeline},
-    report::{self, Champion, Coefficient, HistoryPoint, Link, MetricRow, Report, Scatter},
+    report::{self, Champion, Classes, Coefficient, HistoryPoint, Link, MetricRow, Report, Scatter},
 };
 
 /// How many runs the history goes back.
 const HISTORY: usize = 50;
-const METRICS: [Metric; 4] = [Metric::Rmse, Metric::Mae, Metric::MedianAe, Metric::R2];
 
 /// Writes the report of this command and returns the newest's path, relative to the configuration.
 pub(crate) fn write(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started: Instant) -> Result<String> {
@@ -94,6 +93,8 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
             .map(|evaluation| metrics(pipeline, evaluation, &known, unit.as_deref()))
             .unwrap_or_default(),
         gate: known.gate.as_ref().map(|gate| gate.report.clone()),
+        classes: evaluation.as_ref().zip(model.as_ref()).and_then(|(evaluation, model)| classes(evaluation, model)),
+        choice: known.trained.as_ref().and_then(|trained| trained.choice.clone()),
         scatter: evaluation.zip(model.as_ref()).map(|(evaluation, model)| Scatter {
             truth: evaluation.truth,
             prediction: evaluation.prediction,
@@ -159,12 +160,15 @@ fn metrics(pipeline: &Pipeline, evaluation: &Evaluation, known: &Known, unit: Op
             (crate::stage::metric(*name), bounds.into_iter().flatten().collect::<Vec<_>>().join(", "))
         })
         .collect();
-    METRICS
-        .into_iter()
+    evaluation
+        .metrics
+        .telling()
+        .iter()
+        .copied()
         .filter_map(|metric| {
             Some(MetricRow {
                 name: metric.to_string(),
-                unit: unit.filter(|_| metric != Metric::R2).map(str::to_owned),
+                unit: unit.filter(|_| metric.has_unit()).map(str::to_owned),
                 value: evaluation.metrics.get(metric)?,
                 interval: interval(evaluation, metric),
                 champion: champion.and_then(|champion| {
@@ -178,19 +182,36 @@ fn metrics(pipeline: &Pipeline, evaluation: &Evaluation, known: &Known, unit: Op
         .collect()
 }
 
+fn classes(evaluation: &Evaluation, model: &Model) -> Option<Classes> {
+    let classes = evaluation.metrics.classification?;
+    let [zero, one] = model.schema().target.levels.as_slice() else { return None };
+    Some(Classes {
+        names: [zero.clone(), one.clone()],
+        threshold: classes.threshold,
+        confusion: classes.confusion,
+        calibration: mlci_train::calibration(evaluation.scored()),
+    })
+}
+
 fn coefficients(model: &Model) -> Vec<Coefficient> {
-    let Estimator::Linear(linear) = &model.parts().estimator else { return Vec::new() };
-    let target = model.schema().target.unit.clone();
-    let per = |unit: &Option<String>| match (&target, unit) {
+    let estimator = &model.parts().estimator;
+    let Some(linear) = estimator.linear() else { return Vec::new() };
+    // Behind a link they are in units of the link, which has none.
+    let is_plain = matches!(estimator, Estimator::Linear(_));
+    let target = model.schema().target.unit.clone().filter(|_| is_plain);
+    let per = |unit: Option<&String>| match (&target, unit) {
         (Some(target), Some(unit)) => Some(format!("{target} per {unit}")),
         (None, Some(unit)) => Some(format!("per {unit}")),
         (Some(target), None) => Some(target.clone()),
         (None, None) => None,
     };
+    let unit = |name: &str| {
+        let feature = model.schema().features.iter().find(|feature| feature.name == name);
+        per(feature.and_then(|feature| feature.unit.as_ref()))
+    };
     let intercept = Coefficient { name: "intercept".to_owned(), value: linear.intercept, unit: target.clone() };
-    let others = model.schema().features.iter().zip(&linear.coefficients);
-    let others =
-        others.map(|(column, value)| Coefficient { name: column.name.clone(), value: *value, unit: per(&column.unit) });
+    let others = model.design().names().iter().zip(&linear.coefficients);
+    let others = others.map(|(name, value)| Coefficient { name: name.clone(), value: *value, unit: unit(name) });
     std::iter::once(intercept).chain(others).collect()
 }
 

@@ -18,7 +18,7 @@ pub enum ClassError {
     },
     /// A number that is no class.
     #[error(
-        "`{target}` is {value} in line {line}, one of {count} rows where it is not 0 or 1: choose an algorithm \
+        "`{target}` is {value} in line {line}, one of {count} training rows where it is not 0 or 1: choose an algorithm \
         that predicts numbers, such as `ols`, or declare the column a category (`[data.columns]`)"
     )]
     NotBinary {

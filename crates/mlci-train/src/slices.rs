@@ -5,7 +5,7 @@ use mlci_model::{Kind, Profile};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Evaluation, GateCheck, GateOptions, Interval, Metrics, Scored, Split, Table,
+    Evaluation, GateCheck, GateOptions, Gathered, Interval, Metrics, Scored, Table,
     bootstrap::{percentiles, resample},
     comparison::between,
     evaluate::weighed,
@@ -52,29 +52,22 @@ pub enum SliceError {
 }
 
 /// Groups the rows held out by columns of the table, features or not: by the levels of a category, the values of a
-/// number that has at most ten in training, or else by the tenths of the training rows.
+/// number that has at most ten in training, or else by the tenths of the training rows (of
+/// many, a sample).
 ///
 /// # Errors
 /// [`SliceError`] where there is no such column, or it is neither numeric nor a category.
-pub fn slices(table: &Table, split: &Split, columns: &[String]) -> Result<Vec<SliceColumn>, SliceError> {
-    columns.iter().map(|column| slice(table, split, column)).collect()
+pub fn slices(gathered: &Gathered, columns: &[String]) -> Result<Vec<SliceColumn>, SliceError> {
+    let training: Vec<usize> = gathered.sampled_training().into_iter().map(|(row, _)| row).collect();
+    columns.iter().map(|column| slice(gathered, &training, column)).collect()
 }
 
-fn slice(table: &Table, split: &Split, column: &str) -> Result<SliceColumn, SliceError> {
-    let found = table.schema().position(column);
-    let spare = || table.spare.iter().find(|(name, _)| name == column).map(|(_, values)| values.as_slice());
-    let values: Vec<f64> = match found {
-        Some(position) => table.features().column(position).to_vec(),
-        None => match spare() {
-            Some(values) => values.to_vec(),
-            None if column == table.schema().target.name => table.target().to_vec(),
-            None => return Err(missing(table, column)),
-        },
-    };
-    let described = found.and_then(|position| table.schema().features.get(position));
+fn slice(gathered: &Gathered, training: &[usize], column: &str) -> Result<SliceColumn, SliceError> {
+    let described = gathered.schema.features.iter().find(|feature| feature.name == column);
     let levels = described.filter(|column| column.kind == Kind::Category).map(|column| column.levels.as_slice());
-    let of = |rows: &[usize]| -> Vec<f64> { rows.iter().filter_map(|row| values.get(*row).copied()).collect() };
-    let (training, held_out) = (of(&split.train), of(&split.test));
+    let held_out = values(&gathered.held_out, column)?;
+    let sample = values(&gathered.sample, column)?;
+    let training: Vec<f64> = training.iter().filter_map(|row| sample.get(*row).copied()).collect();
     let (names, place) = match levels {
         Some(levels) => by_level(levels, &held_out),
         None => by_number(&training, &held_out),
@@ -87,6 +80,17 @@ fn slice(table: &Table, split: &Split, column: &str) -> Result<SliceColumn, Slic
     }
     groups.retain(|group| !group.rows.is_empty());
     Ok(SliceColumn { column: column.to_owned(), groups })
+}
+
+fn values(table: &Table, column: &str) -> Result<Vec<f64>, SliceError> {
+    if let Some(position) = table.schema().position(column) {
+        return Ok(table.features().column(position).to_vec());
+    }
+    match table.spare.iter().find(|(name, _)| name == column) {
+        Some((_, values)) => Ok(values.clone()),
+        None if column == table.schema().target.name => Ok(table.target().to_vec()),
+        None => Err(missing(table, column)),
+    }
 }
 
 fn missing(table: &Table, column: &str) -> SliceError {

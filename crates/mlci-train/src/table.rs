@@ -99,11 +99,6 @@ impl Table {
                 missing.absent.push(name.to_owned());
             }
         }
-        // Of other classes, or in another order, what the model says would be compared with something else.
-        let (there, wanted) = (&self.schema.target, &schema.target);
-        if there.name == wanted.name && (there.levels != wanted.levels) {
-            missing.unusable.push(wanted.name.clone());
-        }
         if !(missing.absent.is_empty() && missing.unusable.is_empty()) {
             return Err(missing);
         }

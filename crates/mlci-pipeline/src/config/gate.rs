@@ -13,8 +13,9 @@ pub struct Gate {
     /// The alias whose model is the champion.
     #[schemars(with = "String")]
     pub champion: Label,
-    /// The metric by which champion and challenger are compared.
-    pub compare: Metric,
+    /// The metric by which champion and challenger are compared. Default: `rmse`, and `log_loss` for classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Metric>,
     /// How much worse than the champion a model may be, relative to the champion's value.
     pub margin: f64,
     /// How sure the comparison has to be, above 0.5 and below 1.
@@ -24,22 +25,33 @@ pub struct Gate {
     /// Bounds that always apply, by metric.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<Metric, Limit>,
+    /// From which probability on a row is said to be of the positive class, above 0 and below 1.
+    pub threshold: f64,
+    /// Columns by which the held-out rows are grouped: in no group may a model be worse than the champion by more than
+    /// the margin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<String>,
+    /// What a feature that alone predicts the target suspiciously well comes to.
+    pub leakage: Leakage,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
             champion: defaults::production(),
-            compare: Metric::Rmse,
+            compare: None,
             margin: 0.02,
             confidence: 0.95,
             min_rows: 30,
             limits: BTreeMap::new(),
+            threshold: 0.5,
+            slices: Vec::new(),
+            leakage: Leakage::Warn,
         }
     }
 }
 
-/// A metric of a regression.
+/// A metric of the rows held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -51,6 +63,39 @@ pub enum Metric {
     MedianAe,
     /// Coefficient of determination.
     R2,
+    /// Mean absolute percentage error, as a share; rows whose target is 0 are left out.
+    Mape,
+    /// Share of rows within the prediction interval, which 90 % should be in.
+    Coverage,
+    /// Of classes: mean negative log likelihood.
+    LogLoss,
+    /// Of classes: area under the receiver operating characteristic.
+    RocAuc,
+    /// Of classes: average precision.
+    PrAuc,
+    /// Of classes: mean squared error of the probabilities.
+    Brier,
+    /// Of classes: expected calibration error, of ten bins.
+    CalibrationError,
+    /// Of classes: share said rightly, at the threshold.
+    Accuracy,
+    /// Of classes: share of those said to be the positive class that are, at the threshold.
+    Precision,
+    /// Of classes: share of those of the positive class that are said to be, at the threshold.
+    Recall,
+    /// Of classes: harmonic mean of precision and recall, at the threshold.
+    F1,
+}
+
+/// What a feature that knows the target comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Leakage {
+    /// It is said, on the terminal and in the report.
+    #[default]
+    Warn,
+    /// The gate refuses the model.
+    Fail,
 }
 
 /// `[gate.limits.METRIC]`

@@ -27,7 +27,7 @@ pub use self::{
     data::{Column, ColumnType, Data, Missing, Unseen, Value},
     environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,
-    gate::{Gate, Limit, Metric},
+    gate::{Gate, Leakage, Limit, Metric},
     load::{LoadError, Loaded, load},
     monitor::Monitor,
     render::{json_schema, render},
@@ -106,8 +106,22 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
-    /// The algorithm: `ols` (ordinary least squares).
+    /// The algorithm. Default: `ols` (ordinary least squares).
     pub algorithm: Algorithm,
+    /// How much large weights cost, or several numbers to choose from by cross-validation. Default: for `ridge`, `lasso`
+    /// and `elastic_net` a range that the data decide, for others 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<Numbers>,
+    /// How much of the penalty of `elastic_net` is on absolute values, above 0 and at most 1, or several numbers to choose
+    /// from. Default: 0.5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l1_share: Option<Numbers>,
+    /// The power of the mean that the variance of `tweedie` grows with, from 1 to 2. Default: 1.5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
+    /// The class whose probability `logistic` predicts. Default: the second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
     /// Decides which rows are held out. The same seed and data give the same model.
     pub seed: u64,
     /// The share of rows that are held out for the gate, above 0 and below 1.
@@ -118,16 +132,83 @@ pub struct Train {
 
 impl Default for Train {
     fn default() -> Self {
-        Self { algorithm: Algorithm::Ols, seed: 0, test_fraction: 0.2, folds: 5 }
+        Self {
+            algorithm: Algorithm::Ols,
+            penalty: None,
+            l1_share: None,
+            power: None,
+            positive: None,
+            seed: 0,
+            test_fraction: 0.2,
+            folds: 5,
+        }
     }
 }
 
 /// What is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Algorithm {
     /// Ordinary least squares.
     Ols,
+    /// Least squares with small weights.
+    Ridge,
+    /// Least squares with few weights.
+    Lasso,
+    /// Least squares with few and small weights.
+    ElasticNet,
+    /// Counts and rates.
+    Poisson,
+    /// Amounts above 0.
+    Gamma,
+    /// Sums of amounts, with exact zeros.
+    Tweedie,
+    /// The probability of one of two classes.
+    Logistic,
+}
+
+/// One number or several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a number or a list of numbers")]
+pub enum Numbers {
+    /// One.
+    One(f64),
+    /// Several to choose from.
+    Several(Vec<f64>),
+}
+
+impl Train {
+    /// As the training takes them, with the threshold that `[gate]` states.
+    #[must_use]
+    pub fn options(&self, threshold: f64) -> mlci_train::TrainOptions {
+        use mlci_train::Algorithm as Fitted;
+        let numbers = |numbers: &Option<Numbers>| match numbers {
+            None => Vec::new(),
+            Some(Numbers::One(number)) => vec![*number],
+            Some(Numbers::Several(numbers)) => numbers.clone(),
+        };
+        mlci_train::TrainOptions {
+            algorithm: match self.algorithm {
+                Algorithm::Ols => Fitted::Ols,
+                Algorithm::Ridge => Fitted::Ridge,
+                Algorithm::Lasso => Fitted::Lasso,
+                Algorithm::ElasticNet => Fitted::ElasticNet,
+                Algorithm::Poisson => Fitted::Poisson,
+                Algorithm::Gamma => Fitted::Gamma,
+                Algorithm::Tweedie => Fitted::Tweedie,
+                Algorithm::Logistic => Fitted::Logistic,
+            },
+            penalty: numbers(&self.penalty),
+            l1_share: numbers(&self.l1_share),
+            power: self.power,
+            positive: self.positive.clone(),
+            threshold,
+            seed: self.seed,
+            test_fraction: self.test_fraction,
+            folds: (self.folds > 0).then_some(self.folds),
+            ..mlci_train::TrainOptions::default()
+        }
+    }
 }
 
 /// `[ci]`: for `generate`

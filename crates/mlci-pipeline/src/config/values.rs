@@ -157,6 +157,32 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let help = "write 2 or more folds, or 0 for no cross-validation";
         return at("train", "folds", "`train.folds` is 1".to_owned(), help);
     }
+    for (key, numbers) in [("penalty", &config.train.penalty), ("l1_share", &config.train.l1_share)] {
+        if *numbers == Some(super::Numbers::Several(Vec::new())) {
+            let help = "write a number, or several to choose from, or leave the key out";
+            return at("train", key, format!("`train.{key}` is an empty list"), help);
+        }
+    }
+    if let Err(error) = config.train.options(config.gate.threshold).check() {
+        use mlci_train::OptionError;
+        let key = match &error {
+            OptionError::Key { key, .. } | OptionError::Value { key, .. } => key.as_str(),
+            _ => "folds",
+        };
+        // The message says what to do, after a colon.
+        let text = error.to_string();
+        let (message, help) = text.split_once(": ").unwrap_or((&text, ""));
+        return at("train", key, message.to_owned(), help);
+    }
+    let threshold = config.gate.threshold;
+    if !(threshold > 0.0 && threshold < 1.0) {
+        let message = format!("`gate.threshold` is {threshold}");
+        return at("gate", "threshold", message, "write a probability above 0 and below 1, such as 0.5");
+    }
+    if let Some(metric) = config.gate.compare.filter(|metric| *metric == super::Metric::Coverage) {
+        let message = format!("`gate.compare` is {}", serde_json::json!(metric));
+        return at("gate", "compare", message, "write a metric that says which model is better, such as \"rmse\"");
+    }
     if let Some(uri) = &config.track.mlflow {
         let help = "write http://HOST:PORT or https://HOST/PREFIX; credentials go into MLFLOW_TRACKING_USERNAME and \
                     MLFLOW_TRACKING_PASSWORD";

@@ -29,15 +29,15 @@ impl Pipeline {
                         format!("{name}@{}", version.number),
                         pointing.join(", "),
                         version.model.short(),
-                        number("rmse"),
-                        number("r2"),
+                        number("rmse") + &number("log_loss"),
+                        number("r2") + &number("roc_auc"),
                         note("run").chars().take(12).collect(),
                         super::short_source(&note("source")),
                     ]);
                     result.push(json!({"name": name, "version": version.number, "digest": version.model, "aliases": pointing, "annotations": version.annotations}));
                 }
             }
-            let header = ["MODEL", "ALIASES", "DIGEST", "RMSE", "R2", "RUN", "SOURCE"];
+            let header = ["MODEL", "ALIASES", "DIGEST", "RMSE/LOSS", "R2/AUC", "RUN", "SOURCE"];
             ending.text = Some(if rows.is_empty() { "no models yet".to_owned() } else { table(&header, &rows) });
             ending.result = Some(json!(result));
             Ok(())

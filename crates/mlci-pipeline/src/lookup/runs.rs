@@ -30,13 +30,13 @@ impl Pipeline {
                         tag("verdict"),
                         second(run.start),
                         tag("version"),
-                        metric("test.rmse"),
-                        metric("test.r2"),
+                        metric("test.rmse") + &metric("test.log_loss"),
+                        metric("test.r2") + &metric("test.roc_auc"),
                         super::short_source(&tag("source")),
                     ]
                 })
                 .collect();
-            let header = ["RUN", "STATUS", "VERDICT", "STARTED (UTC)", "VERSION", "RMSE", "R2", "SOURCE"];
+            let header = ["RUN", "STATUS", "VERDICT", "STARTED (UTC)", "VERSION", "RMSE/LOSS", "R2/AUC", "SOURCE"];
             ending.text = Some(if rows.is_empty() { "no runs yet".to_owned() } else { table(&header, &rows) });
             ending.result = Some(serde_json::to_value(&runs).context(|| "the runs cannot be shown".to_owned())?);
             Ok(())

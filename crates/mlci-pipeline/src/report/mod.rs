@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mlci_core::Digest;
-use mlci_train::{CrossValidation, DataReport, GateReport};
+use mlci_train::{CalibrationBin, Choice, Confusion, CrossValidation, DataReport, GateReport};
 
 pub use self::{html::html, markdown::markdown};
 use crate::{
@@ -51,8 +51,12 @@ pub struct Report {
     pub gate: Option<GateReport>,
     /// The held-out rows.
     pub scatter: Option<Scatter>,
+    /// What a classifier says of the held-out rows.
+    pub classes: Option<Classes>,
     /// The metrics of the folds of the cross-validation.
     pub cross_validation: Option<CrossValidation>,
+    /// How hyper-parameters were chosen.
+    pub choice: Option<Choice>,
     /// The coefficients of a linear model, the intercept first.
     pub coefficients: Vec<Coefficient>,
     /// The runs of this pipeline, oldest first, this one last.
@@ -110,6 +114,19 @@ pub struct Scatter {
     pub target: String,
     /// Its unit.
     pub unit: Option<String>,
+}
+
+/// What a classifier says of the held-out rows, beside what is true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classes {
+    /// The names of class 0 and class 1.
+    pub names: [String; 2],
+    /// From which probability on a row is said to be of class 1.
+    pub threshold: f64,
+    /// How many rows of each class are said to be of each.
+    pub confusion: Confusion,
+    /// Rows of similar probabilities.
+    pub calibration: Vec<CalibrationBin>,
 }
 
 /// A coefficient of a linear model.

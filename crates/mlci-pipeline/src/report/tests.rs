@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use mlci_core::{Digest, Verdict};
 use mlci_model::Profile;
-use mlci_train::{ColumnReport, DataReport, Distinct, GateCheck, GateReport, Interval, Role};
+use mlci_train::{
+    Candidate, ColumnReport, DataReport, Distinct, GateCheck, GateReport, GroupReport, HyperParameters, Interval,
+    Metric, Role, SliceReport, Spread,
+};
 
 use super::*;
 use crate::event::{EnvironmentStatus, StageStatus};
@@ -25,6 +28,8 @@ fn empty() -> Report {
         gate: None,
         scatter: None,
         cross_validation: None,
+        classes: None,
+        choice: None,
         coefficients: Vec::new(),
         history: Vec::new(),
         data: None,
@@ -92,6 +97,24 @@ fn full(name: &str, value: f64, length: usize) -> Report {
         pid: None,
         note: text(),
     };
+    let parameters = HyperParameters { penalty: Some(value), l1_share: Some(value), power: None };
+    let score = Some(Spread { mean: value, standard_deviation: value });
+    let candidate = Candidate { parameters, score, skipped: vec![text()] };
+    let unscored = Candidate { score: None, ..candidate.clone() };
+    let group = GroupReport {
+        name: text(),
+        rows: 1,
+        value: Some(value),
+        interval,
+        champion: Some(value),
+        worse_by: interval.map(|interval| (value, interval)),
+        fails: Some(true),
+        why: None,
+    };
+    let left = GroupReport { worse_by: None, fails: None, why: Some(text()), ..group.clone() };
+    let groups = [vec![group; length], vec![left; length]].concat();
+    let slices = vec![SliceReport { column: text(), metric: Metric::LogLoss, groups }];
+    let bin = CalibrationBin { from: value, rows: 1, predicted: value, observed: value };
     Report {
         project: text(),
         outcome: Outcome::Refused,
@@ -101,7 +124,19 @@ fn full(name: &str, value: f64, length: usize) -> Report {
         seconds: value,
         champion: Some(Champion { version: 1, digest }),
         metrics: vec![metric; length],
-        gate: Some(GateReport { verdict: Verdict::Fail, checks: vec![check; length], comparison: None }),
+        gate: Some(GateReport { verdict: Verdict::Fail, checks: vec![check; length], comparison: None, slices }),
+        choice: Some(Choice {
+            chosen: parameters,
+            metric: Metric::LogLoss,
+            candidates: [vec![candidate; length], vec![unscored; length]].concat(),
+            at_edge: true,
+        }),
+        classes: (length < 10).then(|| Classes {
+            names: [text(), text()],
+            threshold: value,
+            confusion: Confusion::default(),
+            calibration: vec![bin; length],
+        }),
         scatter: Some(Scatter {
             truth: vec![value; length],
             prediction: (0..length).map(|index| index as f64).collect(),
@@ -196,7 +231,7 @@ fn a_refusal_says_the_numbers_first() {
         interval: verdict.map(|_| Interval { low: 0.7622, high: 0.9038 }),
     };
     let checks = vec![check_of("rmse_max", Some(Verdict::Fail)), check_of("champion", None)];
-    report.gate = Some(GateReport { verdict: Verdict::Fail, checks, comparison: None });
+    report.gate = Some(GateReport { verdict: Verdict::Fail, checks, comparison: None, slices: Vec::new() });
     let (page, summary) = check(&report);
     for (text, table) in [(&page, "<section"), (&summary, "## Gate")] {
         let (verdict, rest) = text.split_once(table).unwrap();
@@ -260,4 +295,70 @@ fn a_huge_report_is_cut_and_says_so() {
 fn the_same_report_gives_the_same_bytes() {
     let report = full("x", 1.5, 40);
     assert_eq!((html(&report), markdown(&report)), (html(&report), markdown(&report)));
+}
+
+/// What a classifier says, group by group, and how its penalty was chosen.
+#[test]
+fn classes_groups_and_candidates_are_shown() {
+    let mut report = empty();
+    report.classes = Some(Classes {
+        names: ["no".into(), "yes".into()],
+        threshold: 0.4,
+        confusion: Confusion { true_positives: 31, false_positives: 12, false_negatives: 23, true_negatives: 54 },
+        calibration: vec![CalibrationBin { from: 0.3, rows: 77, predicted: 0.3456, observed: 0.4321 }],
+    });
+    let of = |penalty: f64| HyperParameters { penalty: Some(penalty), ..HyperParameters::default() };
+    let scored = |parameters, mean| Candidate {
+        parameters,
+        score: Some(Spread { mean, standard_deviation: 0.0123 }),
+        skipped: Vec::new(),
+    };
+    report.choice = Some(Choice {
+        chosen: of(0.25),
+        metric: Metric::LogLoss,
+        candidates: vec![scored(of(0.5), 0.678), scored(of(0.25), 0.567)],
+        at_edge: false,
+    });
+    let group = GroupReport {
+        name: "red".into(),
+        rows: 88,
+        value: Some(0.789),
+        interval: None,
+        champion: Some(0.456),
+        worse_by: Some((0.333, Interval { low: 0.111, high: 0.555 })),
+        fails: Some(true),
+        why: None,
+    };
+    let slices = vec![SliceReport { column: "colour".into(), metric: Metric::LogLoss, groups: vec![group] }];
+    report.gate = Some(GateReport { verdict: Verdict::Fail, checks: Vec::new(), comparison: None, slices });
+    report.metrics = vec![MetricRow {
+        name: "roc_auc".into(),
+        unit: None,
+        value: 0.8765,
+        interval: None,
+        champion: None,
+        lower_is_better: false,
+        limit: None,
+    }];
+    let (page, summary) = check(&report);
+    for text in [&page, &summary] {
+        for part in [
+            "31",
+            "12",
+            "23",
+            "54",
+            "0.3456",
+            "0.4321",
+            "penalty 0.25",
+            "0.5670",
+            "chosen",
+            "colour: red",
+            "worse",
+            "0.3330 (0.1110 to 0.5550)",
+            "0.7890",
+            "0.8765",
+        ] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+    }
 }

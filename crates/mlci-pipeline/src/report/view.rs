@@ -2,10 +2,10 @@
 
 use mlci_core::Verdict;
 use mlci_model::Profile;
-use mlci_train::{CrossValidation, GateReport, Metric};
+use mlci_train::{Choice, CrossValidation, GateReport, Metric, Spread};
 
 use super::{
-    MetricRow, Report,
+    Classes, MetricRow, Report,
     text::{self, count, counted, number},
 };
 use crate::{
@@ -93,6 +93,17 @@ pub(super) fn meaning(metric: &str) -> Option<&'static str> {
         "mae" => "mean absolute error",
         "median_ae" => "median absolute error",
         "r2" => "share of the variance explained",
+        "mape" => "mean absolute error as a share of the target, where that is not 0",
+        "coverage" => "share of rows in the prediction interval, which 90 % should be in",
+        "log_loss" => "mean negative log likelihood",
+        "roc_auc" => "area under the ROC: 0.5 is chance, 1 is right",
+        "pr_auc" => "average precision",
+        "brier" => "mean squared error of the probabilities",
+        "calibration_error" => "how far probabilities are from shares, on average",
+        "accuracy" => "share said rightly, at the threshold",
+        "precision" => "share right of those said to be positive",
+        "recall" => "share found of those that are positive",
+        "f1" => "harmonic mean of precision and recall",
         _ => return None,
     })
 }
@@ -181,6 +192,96 @@ pub(super) fn fold_values(validation: &CrossValidation, metric: Metric) -> Strin
     let values =
         validation.folds.iter().take(20).map(|fold| fold.get(metric).map_or_else(|| "undefined".into(), number));
     values.collect::<Vec<_>>().join(", ")
+}
+
+/// How hyper-parameters were chosen.
+pub(super) fn choice(choice: &Choice) -> String {
+    let mut text = format!(
+        "Of {} the best mean {} over the folds: {}.",
+        counted(choice.candidates.len() as u64, "candidate"),
+        choice.metric,
+        choice.chosen
+    );
+    if choice.at_edge {
+        text += " The penalty is the largest or smallest tried: one beyond it may be better.";
+    }
+    text
+}
+
+/// The candidates: what they are, mean and standard deviation of the metric, and whether each was taken or why it could
+/// not be.
+pub(super) fn candidates(choice: &Choice) -> Vec<[String; 4]> {
+    let candidates = choice.candidates.iter().map(|candidate| {
+        let note = match (&candidate.score, candidate.skipped.first()) {
+            (None, Some(why)) => why.clone(),
+            _ if candidate.parameters == choice.chosen => "chosen".into(),
+            _ => String::new(),
+        };
+        let of = |part: fn(&Spread) -> f64| candidate.score.as_ref().map_or_else(|| "none".into(), |s| number(part(s)));
+        [candidate.parameters.to_string(), of(|score| score.mean), of(|score| score.standard_deviation), note]
+    });
+    candidates.collect()
+}
+
+/// What is true, what was said and how many rows.
+pub(super) fn confusion(classes: &Classes) -> [[String; 3]; 2] {
+    let confusion = &classes.confusion;
+    let [zero, one] = &classes.names;
+    [
+        [zero.clone(), count(confusion.true_negatives), count(confusion.false_positives)],
+        [one.clone(), count(confusion.false_negatives), count(confusion.true_positives)],
+    ]
+}
+
+/// The bins of probabilities: from, rows, mean probability, share of class 1.
+pub(super) fn calibration(classes: &Classes) -> Vec<[String; 4]> {
+    let bins = classes.calibration.iter();
+    bins.map(|bin| [text::setting(bin.from), count(bin.rows), number(bin.predicted), number(bin.observed)]).collect()
+}
+
+/// The groups of rows of all columns: column and group, state, rows, this model's value with its interval, the champion's,
+/// by how much it is worse, and why it was not judged.
+pub(super) fn groups(gate: &GateReport) -> Vec<(String, Mark, [String; 5])> {
+    let groups = gate.slices.iter().flat_map(|slice| slice.groups.iter().map(move |group| (slice, group)));
+    let groups = groups.map(|(slice, group)| {
+        let mark = match group.fails {
+            Some(true) => (Tone::Bad, "worse"),
+            Some(false) => (Tone::Good, "not worse"),
+            None => (Tone::Plain, "not judged"),
+        };
+        let ranged = |value: f64, range: Option<(f64, f64)>| match range {
+            Some(range) => format!("{} ({})", number(value), text::interval(range)),
+            None => number(value),
+        };
+        let value = group.value.map_or_else(
+            || "undefined".into(),
+            |value| ranged(value, group.interval.map(|range| (range.low, range.high))),
+        );
+        let worse = group.worse_by.map(|(worse_by, range)| ranged(worse_by, Some((range.low, range.high))));
+        let champion = group.champion.map_or_else(|| "none".into(), number);
+        let name = format!("{}: {}", slice.column, group.name);
+        (
+            name,
+            mark,
+            [
+                count(group.rows as u64),
+                value,
+                champion,
+                worse.unwrap_or_default(),
+                group.why.clone().unwrap_or_default(),
+            ],
+        )
+    });
+    groups.collect()
+}
+
+/// What the groups were measured by.
+pub(super) fn grouped(gate: &GateReport) -> Option<String> {
+    let metric = gate.slices.first()?.metric;
+    Some(format!(
+        "{metric} of each group of held-out rows, with its 95 % bootstrap interval. A group is worse if that is certain \
+         beyond the margin, at a confidence that all groups share (Bonferroni)."
+    ))
 }
 
 /// By how much the prediction changes for one standard deviation of each coefficient's feature, where that is known.

@@ -1,13 +1,13 @@
 use mlci_artifact::Version;
 use mlci_core::{Digest, Verdict};
 use mlci_model::Model;
-use mlci_train::{EvaluateError, Evaluation, GateOptions, GateReport, Limit};
+use mlci_train::{EvaluateError, EvaluateOptions, Evaluation, Evidence, GateOptions, GateReport, Limit};
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, TrainOutput};
 use crate::{
-    config::{Gate, Metric, canonical},
-    error::{Error, Outcome, Result},
+    config::{Gate, Leakage, Metric, canonical},
+    error::{Context as _, Error, Outcome, Result},
     pipeline::Pipeline,
     words::count,
 };
@@ -40,11 +40,23 @@ pub(crate) struct Champion {
 }
 
 pub(crate) fn metric(metric: Metric) -> mlci_train::Metric {
+    use mlci_train::Metric as Trained;
     match metric {
-        Metric::Rmse => mlci_train::Metric::Rmse,
-        Metric::Mae => mlci_train::Metric::Mae,
-        Metric::MedianAe => mlci_train::Metric::MedianAe,
-        Metric::R2 => mlci_train::Metric::R2,
+        Metric::Rmse => Trained::Rmse,
+        Metric::Mae => Trained::Mae,
+        Metric::MedianAe => Trained::MedianAe,
+        Metric::R2 => Trained::R2,
+        Metric::Mape => Trained::Mape,
+        Metric::Coverage => Trained::Coverage,
+        Metric::LogLoss => Trained::LogLoss,
+        Metric::RocAuc => Trained::RocAuc,
+        Metric::PrAuc => Trained::PrAuc,
+        Metric::Brier => Trained::Brier,
+        Metric::CalibrationError => Trained::CalibrationError,
+        Metric::Accuracy => Trained::Accuracy,
+        Metric::Precision => Trained::Precision,
+        Metric::Recall => Trained::Recall,
+        Metric::F1 => Trained::F1,
     }
 }
 
@@ -52,11 +64,12 @@ fn options(gate: &Gate, seed: u64) -> GateOptions {
     let limits = gate.limits.iter();
     GateOptions {
         limits: limits.map(|(name, limit)| Limit { metric: metric(*name), min: limit.min, max: limit.max }).collect(),
-        compare: metric(gate.compare),
+        compare: gate.compare.map(metric),
         margin: gate.margin,
         confidence: gate.confidence,
         min_rows: gate.min_rows,
         seed,
+        leakage_fails: gate.leakage == Leakage::Fail,
         ..GateOptions::default()
     }
 }
@@ -69,8 +82,9 @@ impl GateStage<'_> {
         let model = Model::decode(&bytes)?;
         let held_out = self.pipeline.gathered_of(&self.data)?.gathered.held_out();
         let rows: Vec<usize> = (0..held_out.rows()).collect();
-        let seed = self.pipeline.config().train.seed;
-        Ok(mlci_train::evaluate(&model, held_out, &rows, seed).map(|evaluation| Champion {
+        let (seed, threshold) = (self.pipeline.config().train.seed, self.pipeline.config().gate.threshold);
+        let options = EvaluateOptions { seed, threshold, half_width: None };
+        Ok(mlci_train::evaluate_with(&model, held_out, &rows, &options).map(|evaluation| Champion {
             version: version.number,
             model: version.model,
             evaluation,
@@ -88,8 +102,22 @@ impl GateStage<'_> {
             Some(Err(error)) => (None, Some(error)),
             None => (None, None),
         };
-        let mut report =
-            mlci_train::gate(&options, &challenger, champion.as_ref().map(|champion| &champion.evaluation));
+        let slices = match config.gate.slices.as_slice() {
+            [] => Vec::new(),
+            columns => {
+                let gathered = &self.pipeline.gathered_of(&self.data)?.gathered;
+                mlci_train::slices(gathered, columns).context(|| "the rows cannot be grouped".to_owned())?
+            }
+        };
+        let mut report = mlci_train::gate_with(
+            &options,
+            &Evidence {
+                challenger: &challenger,
+                champion: champion.as_ref().map(|champion| &champion.evaluation),
+                slices: &slices,
+                leaks: &self.trained.leaks,
+            },
+        );
         if let Some(error) = unusable {
             // There is a champion, and nothing is known of how it compares.
             let alias = &config.gate.champion;

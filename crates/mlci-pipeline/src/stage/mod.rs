@@ -22,7 +22,7 @@ pub(crate) use self::{
     publish::{PublishOutput, PublishStage},
     step::StepStage,
     track::TrackStage,
-    train::{TrainOutput, TrainStage, train_options},
+    train::{TrainOutput, TrainStage},
 };
 use crate::{
     error::{Error, Result},

@@ -56,12 +56,10 @@ impl Stage for PublishStage<'_> {
             ("source".to_owned(), self.pipeline.source().to_string()),
             ("data".to_owned(), self.data.to_string()),
             ("configuration".to_owned(), config.model_digest().to_string()),
-            ("rmse".to_owned(), test.rmse.to_string()),
-            ("mae".to_owned(), test.mae.to_string()),
         ]);
-        if let Some(r2) = test.r2 {
-            annotations.insert("r2".to_owned(), r2.to_string());
-        }
+        let telling =
+            test.telling().iter().filter_map(|metric| Some((metric.to_string(), test.get(*metric)?.to_string())));
+        annotations.extend(telling);
         let draft = Draft { model: self.trained.model, annotations };
         let files = BTreeMap::from([("model.mlci".to_owned(), bytes.into())]);
         let published = self.pipeline.block_on(self.pipeline.store().publish(&config.project.name, draft, files))?;

@@ -2,12 +2,11 @@ use std::fs;
 
 use mlci_core::{Digest, FileError, write_atomic};
 use mlci_model::Model;
-use mlci_train::{CrossValidation, Evaluation, Metrics, TrainOptions};
+use mlci_train::{Choice, CrossValidation, Evaluation, HyperParameters, Leak, Metric, Metrics};
 use serde::{Deserialize, Serialize};
 
 use super::{DataOutput, Stage};
 use crate::{
-    config::{Algorithm, Train},
     error::{Context as _, Error, Result},
     pipeline::Pipeline,
     words::count,
@@ -29,6 +28,9 @@ pub(crate) struct TrainOutput {
     pub(crate) training: Metrics,
     pub(crate) test: Metrics,
     pub(crate) cross_validation: Option<CrossValidation>,
+    pub(crate) parameters: HyperParameters,
+    pub(crate) choice: Option<Choice>,
+    pub(crate) leaks: Vec<Leak>,
 }
 
 impl TrainOutput {
@@ -55,19 +57,6 @@ impl TrainOutput {
     }
 }
 
-/// How the configuration says to train.
-pub(crate) fn train_options(train: &Train) -> TrainOptions {
-    TrainOptions {
-        algorithm: match train.algorithm {
-            Algorithm::Ols => mlci_train::Algorithm::Ols,
-        },
-        seed: train.seed,
-        test_fraction: train.test_fraction,
-        folds: (train.folds > 0).then_some(train.folds),
-        ..TrainOptions::default()
-    }
-}
-
 impl Stage for TrainStage<'_> {
     type Output = TrainOutput;
 
@@ -82,6 +71,8 @@ impl Stage for TrainStage<'_> {
             .part(config.model_digest().as_bytes())
             .part(config.project.name.as_str())
             .part(self.pipeline.code().as_bytes())
+            // The metrics at the threshold are computed here, with the others.
+            .part(config.gate.threshold.to_string())
             .finish())
     }
 
@@ -110,17 +101,26 @@ impl Stage for TrainStage<'_> {
             training: trained.training,
             test: trained.test.metrics,
             cross_validation: trained.cross_validation,
+            parameters: trained.parameters,
+            choice: trained.choice,
+            leaks: trained.leaks,
         })
     }
 
     fn note(&self, output: &TrainOutput) -> String {
         let test = &output.test;
-        let r2 = test.r2.map(|r2| format!(", R² {r2:.4}")).unwrap_or_default();
+        let shown = |name: &str, metric| test.get(metric).map(|value| format!("{name} {value:.4}"));
+        let telling = match test.is_classification() {
+            true => [shown("AUC", Metric::RocAuc), shown("log loss", Metric::LogLoss)],
+            false => [shown("RMSE", Metric::Rmse), shown("R²", Metric::R2)],
+        };
+        // What was stated is known; what was chosen is news.
+        let chosen = output.choice.as_ref().map(|choice| format!(", {}", choice.chosen)).unwrap_or_default();
         format!(
-            "{}, {}; held out: RMSE {:.4}{r2} on {} ({})",
+            "{}, {}{chosen}; held out: {} on {} ({})",
             count(output.features as u64, "feature"),
             count(output.train_rows as u64, "row"),
-            test.rmse,
+            telling.into_iter().flatten().collect::<Vec<_>>().join(", "),
             count(test.rows as u64, "row"),
             output.model.short()
         )

@@ -1,6 +1,6 @@
 //! Groups of the rows held out.
 
-use mlci_train::{SliceError, slices, split};
+use mlci_train::{Gathered, SliceError, TrainOptions, slices, split};
 
 use crate::{exclude, plane, read};
 
@@ -18,7 +18,7 @@ fn csv() -> String {
 fn rows_are_grouped_by_features_and_other_columns() {
     let table = read(csv(), exclude(&["k", "note"])).unwrap();
     let split = split(&table, 0, 0.2);
-    let found = slices(&table, &split, &["k".to_owned(), "b".to_owned()]).unwrap();
+    let found = slices(&Gathered::of(&table, &TrainOptions::default()), &["k".to_owned(), "b".to_owned()]).unwrap();
     assert_eq!(found.len(), 2);
     for slice in &found {
         let mut rows: Vec<usize> = slice.groups.iter().flat_map(|group| group.rows.iter().copied()).collect();
@@ -41,8 +41,8 @@ fn rows_are_grouped_by_features_and_other_columns() {
 #[test]
 fn columns_that_cannot_be_grouped_by() {
     let table = read(csv(), exclude(&["k", "note"])).unwrap();
-    let split = split(&table, 0, 0.2);
-    let refused = |name: &str| slices(&table, &split, &[name.to_owned()]).unwrap_err();
+    let gathered = Gathered::of(&table, &TrainOptions::default());
+    let refused = |name: &str| slices(&gathered, &[name.to_owned()]).unwrap_err();
     assert!(refused("notes").to_string().contains("names `notes`, which the data does not have (nearest: `note`)"));
     assert!(matches!(refused("note"), SliceError::Unusable { .. }));
 }

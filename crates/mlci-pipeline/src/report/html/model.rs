@@ -1,16 +1,20 @@
 //! What the model is worth: metrics, gate, fit and coefficients.
 
 use maud::{Markup, html};
+use mlci_train::GateReport;
 
 use super::{
     super::{
-        MetricRow, Report,
+        Classes, MetricRow, Report,
         chart::{Fit, Span, spans},
         text::{NAME, clip, count, counted, interval, number, signed},
         view,
     },
-    parts::{Section, icon, mark, name, prose, table},
+    parts::{Section, icon, mark, name, prose, table, table_of},
 };
+
+/// For lists that are short unless something is odd.
+const FEW_BYTES: usize = 8_000;
 
 pub(super) fn sections(report: &Report) -> [Option<Section>; 3] {
     [metrics(report), gate(report), fit(report)]
@@ -53,6 +57,7 @@ fn metrics(report: &Report) -> Option<Section> {
             }
             (table("Metrics", &head, rows))
             (folds(report))
+            (choice(report))
         },
     ))
 }
@@ -104,6 +109,70 @@ fn folds(report: &Report) -> Markup {
     }
 }
 
+fn choice(report: &Report) -> Markup {
+    let Some(choice) = &report.choice else { return html! {} };
+    let rows = view::candidates(choice).into_iter().map(|[candidate, mean, deviation, note]| {
+        html! {
+            tr { th scope="row" { (candidate) } td.num { (mean) } td.num { (deviation) } td.wide { @if !note.is_empty() { (prose(&note)) } } }
+        }
+    });
+    html! {
+        h3 { "Hyper-parameters" }
+        p.lead { (view::choice(choice)) }
+        (table_of(FEW_BYTES, "Hyper-parameters", &[("", "Candidate"), ("num", "Mean"), ("num", "Std. deviation"), ("", "")], rows))
+    }
+}
+
+fn groups(gate: &GateReport) -> Markup {
+    let Some(lead) = view::grouped(gate) else { return html! {} };
+    let rows = view::groups(gate).into_iter().map(|(group, state, [rows, value, champion, worse, why])| {
+        html! {
+            tr {
+                th scope="row" { (name(&group)) }
+                td { (mark(state)) }
+                td.num { (rows) }
+                td.num { (value) }
+                td.num { (champion) }
+                td.wide { (worse) @if !why.is_empty() { (prose(&why)) } }
+            }
+        }
+    });
+    let head =
+        [("", "Group"), ("", "Verdict"), ("num", "Rows"), ("num", "This model"), ("num", "Champion"), ("", "Worse by")];
+    html! {
+        h3 { "Groups of rows" }
+        p.lead { (lead) }
+        (table_of(FEW_BYTES, "Groups of rows", &head, rows))
+    }
+}
+
+fn classes(classes: &Classes) -> Section {
+    let [zero, one] = &classes.names;
+    let said = |class: &str| format!("Said to be {}", clip(class, 40));
+    let (zero, one) = (said(zero), said(one));
+    let confusion = view::confusion(classes).map(|[class, zeros, ones]| {
+        html! { tr { th scope="row" { (name(&class)) } td.num { (zeros) } td.num { (ones) } } }
+    });
+    let bins = view::calibration(classes).into_iter().map(|[from, rows, predicted, observed]| {
+        html! { tr { th scope="row" { (from) } td.num { (rows) } td.num { (predicted) } td.num { (observed) } } }
+    });
+    let head = [("", "Probability from"), ("num", "Rows"), ("num", "Mean probability"), ("num", "Share positive")];
+    Section::new(
+        "classes",
+        "Classes and probabilities",
+        html! {
+            p.lead {
+                "A held-out row is said to be of the positive class, " (name(&classes.names[1]))
+                ", from a probability of " (number(classes.threshold)) " on."
+            }
+            (table_of(FEW_BYTES, "Confusion", &[("", "True class"), ("num", zero.as_str()), ("num", one.as_str())], confusion.into_iter()))
+            h3 { "Calibration" }
+            p.lead { "Of rows with similar probabilities, the mean probability and the share that is of the positive class: of a calibrated model they agree." }
+            (table_of(FEW_BYTES, "Calibration", &head, bins))
+        },
+    )
+}
+
 fn gate(report: &Report) -> Option<Section> {
     let checks = view::checks(report.gate.as_ref()?);
     let rows = checks.iter().map(|check| {
@@ -126,11 +195,15 @@ fn gate(report: &Report) -> Option<Section> {
         html! {
             p.lead { "A model is published only when every check that applies passes. \"No data\" is not a pass." }
             (table("Checks of the gate", &head, rows))
+            @if let Some(gate) = &report.gate { (groups(gate)) }
         },
     ))
 }
 
 fn fit(report: &Report) -> Option<Section> {
+    if let Some(found) = &report.classes {
+        return Some(classes(found));
+    }
     let fit = Fit::of(report.scatter.as_ref()?);
     let omissions = fit.omissions();
     Some(Section::new(

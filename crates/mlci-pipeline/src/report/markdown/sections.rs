@@ -63,12 +63,16 @@ impl Table {
     }
 }
 
-pub(super) fn tables(report: &Report) -> [Table; 10] {
+pub(super) fn tables(report: &Report) -> [Table; 14] {
     [
         metrics(report),
         gate(report),
+        groups(report),
         folds(report),
+        choice(report),
         fit(report),
+        confusion(report),
+        calibration(report),
         history(report),
         data(report),
         coefficients(report),
@@ -130,8 +134,44 @@ fn folds(report: &Report) -> Table {
     Table::new("Cross-validation", view::folds(validation), head, rows)
 }
 
+fn groups(report: &Report) -> Table {
+    let lead = report.gate.as_ref().and_then(view::grouped).unwrap_or_default();
+    let groups = report.gate.as_ref().map(view::groups).unwrap_or_default();
+    let rows = groups.into_iter().map(|(group, state, [rows, value, champion, worse, why])| {
+        vec![code(&group), mark(state), rows, value, champion, if why.is_empty() { worse } else { prose(&why) }]
+    });
+    let head = vec!["Group", "Verdict", "Rows", "This model", "Champion", "Worse by"];
+    Table::new("Groups of rows", lead, head, rows)
+}
+
+fn choice(report: &Report) -> Table {
+    let lead = report.choice.as_ref().map(view::choice).unwrap_or_default();
+    let candidates = report.choice.as_ref().map(view::candidates).unwrap_or_default();
+    let rows = candidates.into_iter().map(|[candidate, mean, deviation, note]| {
+        vec![candidate, mean, deviation, if note.is_empty() { note } else { prose(&note) }]
+    });
+    Table::new("Hyper-parameters", lead, vec!["Candidate", "Mean", "Std. deviation", ""], rows)
+}
+
+fn confusion(report: &Report) -> Table {
+    let lead = report.classes.as_ref().map(|classes| {
+        let threshold = number(classes.threshold);
+        format!("{} is said from a probability of {threshold} on.", code(&classes.names[1]))
+    });
+    let rows = report.classes.as_ref().map(|classes| view::confusion(classes).to_vec()).unwrap_or_default();
+    let rows = rows.into_iter().map(|[class, zeros, ones]| vec![code(&class), zeros, ones]);
+    let head = vec!["True class", "Said to be the other", "Said to be positive"];
+    Table::new("Confusion", lead.unwrap_or_default(), head, rows)
+}
+
+fn calibration(report: &Report) -> Table {
+    let bins = report.classes.as_ref().map(view::calibration).unwrap_or_default();
+    let head = vec!["Probability from", "Rows", "Mean probability", "Share positive"];
+    Table::new("Calibration", String::new(), head, bins.into_iter().map(Vec::from))
+}
+
 fn fit(report: &Report) -> Table {
-    let fit = report.scatter.as_ref().map(Fit::of);
+    let fit = report.scatter.as_ref().filter(|_| report.classes.is_none()).map(Fit::of);
     let rows = fit.as_ref().and_then(|fit| {
         let ((mean, deviation), worst) = (fit.moments()?, fit.worst()?);
         let counts: Vec<f64> = fit.bins(24).1.into_iter().map(|count| count as f64).collect();
