@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     BlockError, BlockQr, ColumnReport, DataReport, Distinct, Gathered, Moments, Role, Statistic, Table, TrainOptions,
+    split::Purpose,
     stream::{Batch, Done, Full, Keep, Kept, Lanes, Marginal, Passed, Plan as Keeping, Recipe, Side, Summed},
 };
 
@@ -85,7 +86,7 @@ struct Pass<'p> {
     recipe: &'p Recipe,
 }
 
-/// Keys beyond which rows need not be looked at, since enough rows with smaller ones are kept.
+/// Places beyond which rows are not kept.
 struct Bounds {
     held_out: AtomicU64,
     sample: AtomicU64,
@@ -100,14 +101,11 @@ impl Default for Bounds {
 /// The rows of a chunk, dealt.
 struct Dealt<'p> {
     rows: Rows<'p>,
-    /// The values of the rows held out, and of those of each fold.
-    sides: Vec<(Side, Vec<f64>)>,
-    held_out: u64,
-    /// Rows that may be kept, with their keys.
+    /// The side of each.
+    sides: Vec<Side>,
+    /// Rows that may be kept, with their places.
     to_test: Vec<(usize, u64)>,
     to_sample: Vec<(usize, u64)>,
-    /// The training rows, where all are kept.
-    to_train: Vec<usize>,
     /// The columns that are not used, as long as they are numeric.
     spare: Vec<Option<Marginal>>,
 }
@@ -133,7 +131,7 @@ impl<'p> Pass<'p> {
         mut take: impl FnMut(Dealt<'p>),
     ) -> Result<(Result<BTreeMap<Side, Summed<S>>, BlockError>, Digest), ReadError> {
         chunks.of(super::CHUNK);
-        let mut lanes = Lanes::new(self.recipe.width);
+        let mut lanes = Lanes::new(self.recipe.width, self.keeping.deal.folds);
         with_pool(
             |job| match job {
                 Job::Read(number, chunk) => Out::Read(number, self.deal(&chunk, bounds), chunk.bytes),
@@ -160,8 +158,9 @@ impl<'p> Pass<'p> {
                             chunks.recycle(bytes);
                             order.put(number, dealt, |dealt| {
                                 let dealt = dealt?;
-                                for (side, values) in &dealt.sides {
-                                    lanes.push(*side, values, |full| pool.submit(Job::Sum(full)));
+                                let features = dealt.rows.matrix.chunks_exact(self.recipe.width - 1);
+                                for ((side, features), target) in dealt.sides.iter().zip(features).zip(&dealt.rows.target) {
+                                    lanes.push(*side, features, *target, |full| pool.submit(Job::Sum(full)));
                                 }
                                 take(dealt);
                                 Ok::<_, ReadError>(())
@@ -181,47 +180,29 @@ impl<'p> Pass<'p> {
 
     fn deal(&self, chunk: &Chunk, bounds: &Bounds) -> Result<Dealt<'p>, ReadError> {
         let mut rows = rows_of(chunk, self.plan, self.read)?;
-        let width = self.recipe.width;
-        let folds = self.keeping.deal.folds as usize;
-        let mut sides = vec![Vec::new(); folds + 1];
+        let deal = self.keeping.deal;
         let (held_out_bound, sample_bound) =
             (bounds.held_out.load(Ordering::Relaxed), bounds.sample.load(Ordering::Relaxed));
-        let (mut to_test, mut to_sample, mut to_train) = (Vec::new(), Vec::new(), Vec::new());
-        let mut held_out = 0;
-        let all = rows.matrix.chunks_exact(width - 1).zip(&rows.target).zip(&rows.hashes).enumerate();
-        for (row, ((features, target), hash)) in all {
-            let (side, key) = self.keeping.side(*hash);
-            let place = match side {
-                Side::HeldOut => {
-                    held_out += 1;
-                    if key <= held_out_bound {
-                        to_test.push((row, key));
-                    }
-                    folds
-                }
-                Side::Fold(fold) => {
-                    if self.keeping.keeps {
-                        to_train.push(row);
-                    }
-                    fold as usize
+        let mut sides = Vec::with_capacity(rows.hashes.len());
+        let (mut to_test, mut to_sample) = (Vec::new(), Vec::new());
+        for (row, (hash, line)) in rows.hashes.iter().zip(&rows.lines).enumerate() {
+            let side = self.keeping.side(*hash);
+            sides.push(side);
+            let choose = |to: &mut Vec<_>, purpose, bound| {
+                let place = deal.place(*hash, *line, purpose);
+                if place <= bound {
+                    to.push((row, place));
                 }
             };
-            if let Some(values) = sides.get_mut(place) {
-                values.extend_from_slice(features);
-                values.push(*target);
-            }
-            let key = self.keeping.sample_key(*hash);
-            if key <= sample_bound {
-                to_sample.push((row, key));
+            choose(&mut to_sample, Purpose::Sample, sample_bound);
+            if side == Side::HeldOut {
+                choose(&mut to_test, Purpose::Test, held_out_bound);
             }
         }
         let unused = rows.tallies.iter_mut().zip(&self.plan.roles).filter(|(_, role)| **role == Role::Unused);
         let of_spare = |values: &Vec<f64>| Marginal::of_rows(values, 1).first().copied().unwrap_or(Marginal::EMPTY);
         let spare = unused.map(|(tally, _)| tally.spare.as_ref().map(of_spare)).collect();
-        let side = |place| if place == folds { Side::HeldOut } else { Side::Fold(place as u64) };
-        let sides = sides.into_iter().enumerate().filter(|(_, values)| !values.is_empty());
-        let sides = sides.map(|(place, values)| (side(place), values)).collect();
-        Ok(Dealt { rows, sides, held_out, to_test, to_sample, to_train, spare })
+        Ok(Dealt { rows, sides, to_test, to_sample, spare })
     }
 }
 
@@ -255,7 +236,7 @@ impl<'p> First<'p> {
     }
 
     fn take(&mut self, dealt: Dealt<'p>, bounds: &Bounds) {
-        let Dealt { mut rows, held_out, to_test, to_sample, to_train, spare, .. } = dealt;
+        let Dealt { mut rows, sides, to_test, to_sample, spare } = dealt;
         for (all, later) in self.spare.iter_mut().zip(spare) {
             match (all.as_mut(), later) {
                 (Some(all), Some(later)) => all.merge(&later),
@@ -271,15 +252,12 @@ impl<'p> First<'p> {
             hashes: &rows.hashes,
             ids: self.plan.id.is_some().then_some(&rows.ids),
         };
-        let before = self.rows.kept;
-        self.held_out.offered += held_out;
-        to_test.iter().for_each(|(row, key)| self.held_out.offer(&batch, *row, *key, before + *row as u64));
-        to_sample.iter().for_each(|(row, key)| self.sample.offer(&batch, *row, *key, before + *row as u64));
+        self.held_out.offered += sides.iter().filter(|side| **side == Side::HeldOut).count() as u64;
+        to_test.iter().for_each(|(row, place)| self.held_out.offer(&batch, *row, *place));
+        to_sample.iter().for_each(|(row, place)| self.sample.offer(&batch, *row, *place));
         if let Some(training) = &mut self.training {
-            for row in to_train {
-                let number = before + row as u64;
-                training.offer(&batch, row, number, number);
-            }
+            let train = sides.iter().enumerate().filter(|(_, side)| **side != Side::HeldOut);
+            train.for_each(|(row, _)| training.offer(&batch, row, 1));
         }
         bounds.held_out.store(self.held_out.bound(), Ordering::Relaxed);
         bounds.sample.store(self.sample.bound(), Ordering::Relaxed);

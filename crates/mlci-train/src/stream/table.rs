@@ -5,6 +5,7 @@ use mlci_model::Design;
 use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::with_pool,
+    split::Purpose,
     stream::{Batch, Done, Full, Keep, Lanes, Passed, Plan, Recipe, Side, Summed},
 };
 
@@ -29,15 +30,15 @@ impl Gathered {
         let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());
         let (mut held_out, mut sample) = (keep(plan.held_out), keep(plan.sample));
         let mut training = plan.keeps.then(|| keep(usize::MAX));
-        for (row, hash) in table.hashes.iter().enumerate() {
-            let (side, key) = plan.side(*hash);
-            sample.offer(&batch, row, plan.sample_key(*hash), row as u64);
+        for (row, (hash, line)) in table.hashes.iter().zip(&table.lines).enumerate() {
+            let side = plan.side(*hash);
+            sample.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Sample));
             match (side, &mut training) {
                 (Side::HeldOut, _) => {
                     held_out.offered += 1;
-                    held_out.offer(&batch, row, key, row as u64);
+                    held_out.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Test));
                 }
-                (Side::Fold(_), Some(training)) => training.offer(&batch, row, row as u64, row as u64),
+                (Side::Fold(_), Some(training)) => training.offer(&batch, row, 1),
                 (Side::Fold(_), None) => {}
             }
         }
@@ -72,16 +73,12 @@ fn sums<S: Statistic + Send>(
     plan: &Plan,
     recipe: &Recipe,
 ) -> Result<BTreeMap<Side, Summed<S>>, BlockError> {
-    let mut lanes = Lanes::new(recipe.width);
+    let mut lanes = Lanes::new(recipe.width, plan.deal.folds);
     with_pool(
         |full: Full| -> Done<S> { full.sum_up(recipe) },
         |pool| {
-            let mut values = Vec::with_capacity(recipe.width);
-            for (row, hash) in batch.hashes.iter().enumerate() {
-                values.clear();
-                values.extend_from_slice(batch.features_of(row));
-                values.extend(batch.target.get(row));
-                lanes.push(plan.side(*hash).0, &values, |full| pool.submit(full));
+            for (row, (hash, target)) in batch.hashes.iter().zip(batch.target).enumerate() {
+                lanes.push(plan.side(*hash), batch.features_of(row), *target, |full| pool.submit(full));
                 if row % BLOCK_ROWS == 0 {
                     while let Some(done) = if pool.is_full(0) { pool.take() } else { pool.take_ready() } {
                         lanes.take(done);
