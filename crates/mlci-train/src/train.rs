@@ -283,7 +283,9 @@ impl Gathered {
         let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
         let prediction = predict(&draft, sample, &rows).map_err(|error| match error {
             Unpredicted::Row(_, source) => TrainError::Predict(source),
-            Unpredicted::Columns(source) => TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source }),
+            Unpredicted::Columns(source) => {
+                TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source })
+            }
         })?;
         let training = Metrics::of(Scored { truth: &truth, prediction: &prediction }).map_err(TrainError::Score)?;
         parts.prediction_profile = self.prediction_profile(&draft, &prediction).ok_or_else(no_rows)?;

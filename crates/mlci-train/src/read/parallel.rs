@@ -141,12 +141,7 @@ impl<T> Order<T> {
     }
 
     /// Hands everything to `take` whose turn has come.
-    pub(crate) fn put<E>(
-        &mut self,
-        number: usize,
-        item: T,
-        mut take: impl FnMut(T) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub(crate) fn put<E>(&mut self, number: usize, item: T, mut take: impl FnMut(T) -> Result<(), E>) -> Result<(), E> {
         self.waiting.insert(number, item);
         while let Some(item) = self.waiting.remove(&self.expected) {
             self.expected += 1;

@@ -195,8 +195,8 @@ impl<'c> Reader<'c> {
 
 #[cfg(test)]
 mod tests {
-    use crate::read::{Chunk, ColumnOptions, MissingPolicy, Plan, ReadError, ReadOptions, rows_of};
     use crate::Table;
+    use crate::read::{Chunk, ColumnOptions, MissingPolicy, Plan, ReadError, ReadOptions, rows_of};
 
     fn read(text: &str, has_quotes: bool, options: &ReadOptions) -> Result<Table, ReadError> {
         let header = csv::ByteRecord::from(vec!["a", "b", "note", "y", "id"]);
@@ -221,7 +221,8 @@ mod tests {
                 proptest::prop_assert_eq!((&plain.schema, &plain.report), (&slow.schema, &slow.report));
             }
             (plain, slow) => {
-                let text = |read: Result<Table, ReadError>| read.map(|_| ()).map_err(|error| format!("{error:?} {error}"));
+                let text =
+                    |read: Result<Table, ReadError>| read.map(|_| ()).map_err(|error| format!("{error:?} {error}"));
                 proptest::prop_assert_eq!(text(plain), text(slow));
             }
         }
@@ -247,10 +248,29 @@ mod tests {
     #[test]
     fn what_is_not_plain_is_read_as_ever() {
         for text in [
-            "", "\n", "1,2,x,3,r1\n", "1,2,x,3,r1", "1,2,,3,\n", "\n\n1,2,x,3,r1\n\n2,3,4,5,6\n", "1,2,x,3\n", "1,2,x,3,r,1\n",
-            " 1,2,x,3,r1\n", "1,2,x ,3,r1\n", "1,2,x,3,r1 \n", "1,,x,3,r1\n2,2,5,3,r2\n", "1,inf,x,3,r1\n", ",,,,\n",
-            "1,2,\u{e9},3,r1\n", "9007199254740993,2,x,3,r1\n", "1.5,2.25,7,3,r1\n1,2,8,3,r2\n", "-0,-0.0,7,3,\n", "1,x,7,3,r\n",
-            "60,1,7,3,r\n", "1,2.5,7,3,r\n", "1,2,NA,3,NA\n", "+1,1e3,1e3,.5,5.\n",
+            "",
+            "\n",
+            "1,2,x,3,r1\n",
+            "1,2,x,3,r1",
+            "1,2,,3,\n",
+            "\n\n1,2,x,3,r1\n\n2,3,4,5,6\n",
+            "1,2,x,3\n",
+            "1,2,x,3,r,1\n",
+            " 1,2,x,3,r1\n",
+            "1,2,x ,3,r1\n",
+            "1,2,x,3,r1 \n",
+            "1,,x,3,r1\n2,2,5,3,r2\n",
+            "1,inf,x,3,r1\n",
+            ",,,,\n",
+            "1,2,\u{e9},3,r1\n",
+            "9007199254740993,2,x,3,r1\n",
+            "1.5,2.25,7,3,r1\n1,2,8,3,r2\n",
+            "-0,-0.0,7,3,\n",
+            "1,x,7,3,r\n",
+            "60,1,7,3,r\n",
+            "1,2.5,7,3,r\n",
+            "1,2,NA,3,NA\n",
+            "+1,1e3,1e3,.5,5.\n",
         ] {
             check(text).unwrap();
         }

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn which_rows_stay_depends_on_their_keys_alone() {
-        let keys: Vec<(u64, u64)> = (0..1000_u64).map(|row| (row, xxhash_rust::xxh3::xxh3_64(&row.to_le_bytes()))).collect();
+        let keys: Vec<(u64, u64)> =
+            (0..1000_u64).map(|row| (row, xxhash_rust::xxh3::xxh3_64(&row.to_le_bytes()))).collect();
         let forward = kept(100, &keys);
         assert!((60..=100).contains(&forward.len()) && forward.is_sorted(), "{}", forward.len());
         let reverse: Vec<(u64, u64)> = keys.iter().rev().copied().collect();

@@ -4,8 +4,8 @@ use std::{
 };
 
 use mlci_train::{
-    Accumulator, BLOCK_ROWS, Block, Digest, FitError, Gathered, LinearOptions, Moments, ReadError, ReadOptions, Statistic as _,
-    TrainError, TrainOptions, Trained, folds, gather, gather_file, read_csv, split, train,
+    Accumulator, BLOCK_ROWS, Block, Digest, FitError, Gathered, LinearOptions, Moments, ReadError, ReadOptions,
+    Statistic as _, TrainError, TrainOptions, Trained, folds, gather, gather_file, read_csv, split, train,
 };
 
 use crate::{Drops, plane};
@@ -21,10 +21,10 @@ fn from(csv: &str, read: &ReadOptions, options: &TrainOptions) -> Result<Gathere
 /// Of a table and of bytes, in whatever pieces these come: the same report, the same rows held out, the same model.
 #[test]
 fn a_pass_is_as_good_as_a_table() {
-    let noted = plane(5000)
-        .lines()
-        .enumerate()
-        .fold(String::new(), |csv, (line, row)| csv + row + &if line == 0 { ",note,id,more\n".into() } else { format!(",\"two\nlines\",r{line},{}\n", line % 7) });
+    let noted = plane(5000).lines().enumerate().fold(String::new(), |csv, (line, row)| {
+        csv + row
+            + &if line == 0 { ",note,id,more\n".into() } else { format!(",\"two\nlines\",r{line},{}\n", line % 7) }
+    });
     let marked = format!("\u{feff}{}", noted.replace('\n', "\r\n"));
     let mut read = ReadOptions::new("y");
     read.exclude = vec!["note".into(), "more".into()];
@@ -32,7 +32,8 @@ fn a_pass_is_as_good_as_a_table() {
     let options = TrainOptions::default();
 
     let table = read_csv(noted.as_bytes(), &read).unwrap();
-    let expected = train(&table, &options, &"demo".parse().unwrap(), Digest::of(b"data"), Digest::of(b"config")).unwrap();
+    let expected =
+        train(&table, &options, &"demo".parse().unwrap(), Digest::of(b"data"), Digest::of(b"config")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.csv");
     std::fs::write(&path, &marked).unwrap();
@@ -197,7 +198,10 @@ fn data_that_changes_between_two_passes_is_refused() {
         Ok(texts[opened.get() - 1].as_bytes())
     };
     let error = gather(open, &ReadOptions::new("y"), &TrainOptions::default()).err().unwrap();
-    assert!(matches!(&error, ReadError::Io(error) if error.to_string().contains("not the same the second time")), "{error:?}");
+    assert!(
+        matches!(&error, ReadError::Io(error) if error.to_string().contains("not the same the second time")),
+        "{error:?}"
+    );
 }
 
 /// Fails after so many bytes.
