@@ -195,7 +195,7 @@ fn build() -> Result<PathBuf, String> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{command:?}: {error}"))?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let messages = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     program.filter(|_| output.status.success()).ok_or_else(|| format!("{command:?}: {}", output.status))
 }
 
