@@ -16,6 +16,11 @@ pub(crate) struct Case {
     pub(crate) theirs: f64,
     /// Theirs over ours: above 1, ours is better.
     pub(crate) ratio: f64,
+    /// The peak of the memory, where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ours_mib: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) theirs_mib: Option<f64>,
 }
 
 impl Case {
@@ -25,12 +30,36 @@ impl Case {
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
         let ours = at(sorted.len() / 2);
         let spread = (at(0), at(sorted.len().saturating_sub(1)));
-        Self { bench, case, unit: "s", ours, spread, runs: sorted.len(), peer, theirs, ratio: theirs / ours }
+        Self {
+            bench,
+            case,
+            unit: "s",
+            ours,
+            spread,
+            runs: sorted.len(),
+            peer,
+            theirs,
+            ratio: theirs / ours,
+            ours_mib: None,
+            theirs_mib: None,
+        }
+    }
+
+    pub(crate) fn with_memory(self, ours: f64, theirs: f64) -> Self {
+        Self { ours_mib: Some(ours), theirs_mib: Some(theirs), ..self }
+    }
+
+    /// The memory of both, for people.
+    pub(crate) fn memory(&self) -> String {
+        match (self.ours_mib, self.theirs_mib) {
+            (Some(ours), Some(theirs)) => format!("{ours:.0} beside {theirs:.0} MiB"),
+            _ => String::new(),
+        }
     }
 
     pub(crate) fn line(&self) -> String {
         format!(
-            "{:<14} {:<18} {:>9.2} ms  ({:.2} to {:.2}, {} runs)   {} {:.0} ms   ratio {:.2}",
+            "{:<14} {:<18} {:>9.2} ms  ({:.2} to {:.2}, {} runs)   {} {:.0} ms   ratio {:.2}   {}",
             self.bench,
             self.case,
             self.ours * 1e3,
@@ -39,7 +68,8 @@ impl Case {
             self.runs,
             self.peer,
             self.theirs * 1e3,
-            self.ratio
+            self.ratio,
+            self.memory()
         )
     }
 }

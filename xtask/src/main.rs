@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Chore {
             name: "bench",
             about: "Measure, beside the goals or the tools used otherwise",
-            usage: "[NAME]... [--format json] [--write]",
+            usage: "[NAME]... [--case CASE] [--runs N] [--large] [--format json] [--write]",
             run: chores::bench,
         },
         Chore {

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use mlci_train::{Digest, ReadOptions, TrainOptions, gather_file};
+use mlci_train::{Digest, ReadOptions, TrainOptions, gather_file, read_csv_file, split};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -20,8 +20,9 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["make", rows, columns, path] => make(rows, columns, Path::new(path)),
         ["fit", path, model] => fit(Path::new(path), Path::new(model)),
+        ["rows", path, rows] => rows_of(Path::new(path), Path::new(rows)),
         ["parse", path] => parse(Path::new(path)),
-        _ => Err("usage: make ROWS COLUMNS PATH | fit PATH MODEL | parse PATH".into()),
+        _ => Err("usage: make ROWS COLUMNS PATH | fit PATH MODEL | rows PATH ROWS | parse PATH".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,7 +60,28 @@ fn make(rows: &str, columns: &str, path: &Path) -> Result<(), Failure> {
         }
         writeln!(out, "{:.6}", sum + normal())?;
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    finish(serde_json::json!({}))
+}
+
+/// Prints what was found, and the peak of the memory.
+fn finish(mut found: serde_json::Value) -> Result<(), Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    let peak: f64 = peak.ok_or("no VmHWM in /proc/self/status")?;
+    found["mib"] = (peak / 1024.0).into();
+    println!("{found}");
+    Ok(())
+}
+
+/// Which rows are trained on, for those who fit to the same.
+fn rows_of(path: &Path, out: &Path) -> Result<(), Failure> {
+    let (table, _) = read_csv_file(path, &ReadOptions::new("y"))?;
+    let options = TrainOptions::default();
+    let rows = split(&table, options.seed, options.test_fraction).train;
+    let bytes: Vec<u8> = rows.iter().flat_map(|row| (*row as u64).to_le_bytes()).collect();
+    std::fs::write(out, bytes)?;
+    finish(serde_json::json!({ "rows": rows.len() }))
 }
 
 /// From a file to a model that is fitted, evaluated and saved.
@@ -68,17 +90,12 @@ fn fit(path: &Path, model: &Path) -> Result<(), Failure> {
     let trained = gathered.train(&"bench".parse()?, data, Digest::of(b""))?;
     std::fs::write(model, trained.model.encode()?)?;
     let fit = trained.fit.ok_or("no least squares")?;
-    println!(
-        "{}",
-        serde_json::json!({
-            "coefficients": fit.linear.coefficients,
-            "intercept": fit.linear.intercept,
-            "rmse": trained.test.metrics.rmse,
-            "rows": [trained.rows.train, trained.rows.test, trained.rows.left_out],
-            "model": Digest::of(&trained.model.encode()?).to_string(),
-        })
-    );
-    Ok(())
+    finish(serde_json::json!({
+        "coefficients": fit.linear.coefficients,
+        "intercept": fit.linear.intercept,
+        "rmse": trained.test.metrics.rmse,
+        "rows": [trained.rows.train, trained.rows.test, trained.rows.left_out],
+    }))
 }
 
 /// The limit: reads all bytes and parses all numbers by two threads, without rules for quotes, missing values, lines or
@@ -118,8 +135,7 @@ fn parse(path: &Path) -> Result<(), Failure> {
         let sums = workers.map(|worker| worker.join().unwrap_or(f64::NAN));
         Ok::<f64, std::io::Error>(sums.iter().sum())
     })?;
-    println!("{}", serde_json::json!({ "sum": total }));
-    Ok(())
+    finish(serde_json::json!({ "sum": total }))
 }
 
 fn parse_piece(bytes: &[u8]) -> f64 {

@@ -9,6 +9,7 @@ mod assemble;
 mod cell;
 mod chunks;
 mod error;
+mod first;
 mod gather;
 mod levels;
 mod number;

@@ -21,8 +21,7 @@ pub struct Split {
 #[must_use]
 pub fn split(table: &Table, seed: u64, test_fraction: f64) -> Split {
     let deal = Deal { seed, test_fraction, folds: 1 };
-    let (test, train) =
-        (0..table.rows()).partition(|row| deal.is_held_out(deal.key(hash(table, *row), Purpose::Split)));
+    let (test, train) = (0..table.rows()).partition(|row| deal.is_held_out(hash(table, *row)));
     Split { train, test }
 }
 
@@ -47,14 +46,14 @@ fn hash(table: &Table, row: usize) -> u64 {
     table.row_hash(row).unwrap_or_default()
 }
 
-/// Which of many rows some are: by the smallest keys under one of these, so that each is chosen by its content alone.
-/// Rows are ordered anew for each purpose: with one order for all, the folds of the training rows would be lopsided.
+/// What rows are chosen for. Rows are ordered anew for each purpose: with one order for all, the folds of the training rows would be lopsided.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     Split = 0,
     Folds = 1,
     Golden = 2,
     Sample = 3,
+    Test = 4,
 }
 
 /// How rows are dealt, by their hashes.
@@ -73,10 +72,16 @@ impl Deal {
         xxh3_64_with_seed(&bytes, self.seed)
     }
 
-    /// Whether the row that has this key for [`Purpose::Split`] is held out.
-    pub(crate) fn is_held_out(self, key: u64) -> bool {
+    /// The place of a row among others, where those on either side of some place are a sample of all: by its content and
+    /// its line, since equal rows would be all on one side otherwise.
+    pub(crate) fn place(self, hash: u64, line: u64, purpose: Purpose) -> u64 {
+        xxh3_64_with_seed(&self.key(hash, purpose).to_le_bytes(), line)
+    }
+
+    /// Whether the row with this hash is held out.
+    pub(crate) fn is_held_out(self, hash: u64) -> bool {
         // 53 bits of the hash: as many as an f64 holds.
-        ((key >> 11) as f64) < self.test_fraction * (1_u64 << 53) as f64
+        ((self.key(hash, Purpose::Split) >> 11) as f64) < self.test_fraction * (1_u64 << 53) as f64
     }
 
     /// The fold of the row with this hash, from 0.

@@ -153,9 +153,10 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let message = format!("`train.test_fraction` is {fraction}");
         return at("train", "test_fraction", message, "write a share above 0 and below 1, such as 0.2");
     }
-    if config.train.folds == 1 {
-        let help = "write 2 or more folds, or 0 for no cross-validation";
-        return at("train", "folds", "`train.folds` is 1".to_owned(), help);
+    let folds = config.train.folds;
+    if folds != 0 && !(2..=1000).contains(&folds) {
+        let help = "write from 2 to 1000 folds, or 0 for no cross-validation";
+        return at("train", "folds", format!("`train.folds` is {folds}"), help);
     }
     for (key, numbers) in [("penalty", &config.train.penalty), ("l1_share", &config.train.l1_share)] {
         if *numbers == Some(super::Numbers::Several(Vec::new())) {

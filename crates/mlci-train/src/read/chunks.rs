@@ -6,6 +6,8 @@ pub(super) struct Chunk {
     pub(super) bytes: Vec<u8>,
     /// The line of the data on which it begins, from 1.
     pub(super) line: u64,
+    /// How many line ends it has.
+    pub(super) lines: usize,
     /// Whether the data ends with it.
     pub(super) is_last: bool,
     /// Whether there may be a quote in it; if not, each line is a record.
@@ -84,8 +86,9 @@ impl<R: Read> Chunks<R> {
         }
         self.finished = self.ended && self.filled == 0;
         let line = self.line;
-        self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        Ok(Some(Chunk { bytes, line, is_last: self.finished, has_quotes }))
+        let lines = memchr::memchr_iter(b'\n', &bytes).count();
+        self.line += lines as u64;
+        Ok(Some(Chunk { bytes, line, lines, is_last: self.finished, has_quotes }))
     }
 
     /// Where the records of the next chunk end in the buffer, which is filled as far as that; and whether there may be

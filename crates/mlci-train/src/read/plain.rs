@@ -49,6 +49,11 @@ impl Content {
 /// to [`Rows::add`], and the outcome is the same as if every row were.
 pub(super) fn add(rows: &mut Rows<'_>, chunk: &Chunk, delimiter: u8) {
     let mut reader = Reader::new(rows.plan, &chunk.bytes, delimiter);
+    // A number is a digit and a delimiter at least: empty lines take no room.
+    let count = chunk.lines.min(chunk.bytes.len() / (2 * rows.plan.features.len())) + 1;
+    rows.matrix.reserve_exact(count * rows.plan.features.len());
+    [&mut rows.lines, &mut rows.hashes].into_iter().for_each(|numbers| numbers.reserve_exact(count));
+    rows.target.reserve_exact(count);
     let mut record = ByteRecord::new();
     let (mut at, mut line) = (0, chunk.line);
     while at < chunk.bytes.len() {
@@ -253,7 +258,7 @@ mod tests {
     fn read(text: &str, has_quotes: bool, options: &ReadOptions) -> Result<Table, ReadError> {
         let header = csv::ByteRecord::from(vec!["a", "b", "note", "y", "id"]);
         let plan = Plan::new(&header, options).unwrap();
-        let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, is_last: true, has_quotes };
+        let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, lines: 0, is_last: true, has_quotes };
         rows_of(&chunk, &plan, options)?.finish()
     }
 

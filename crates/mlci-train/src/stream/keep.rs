@@ -1,5 +1,3 @@
-use std::collections::BinaryHeap;
-
 use mlci_model::Schema;
 use ndarray::{Array1, Array2};
 
@@ -36,15 +34,17 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Keeps rows, up to a number: then those with the smallest keys.
+/// Keeps rows, up to a number: those whose keys are below a bound, which is lowered by a quarter whenever there are more.
 ///
-/// Which are kept depends on the rows and their keys alone. Memory: the rows kept, and 24 bytes for each.
+/// Keys are hashes, so the rows kept are a sample of them all, of at least three quarters of that number if there are so
+/// many. Which they are depends on the rows and their keys alone, not on their order. Memory: the rows, and 8 bytes for
+/// each.
 pub(crate) struct Keep {
     capacity: usize,
-    /// The largest key first, each with the number of its row and its place here.
-    heap: BinaryHeap<(u64, u64, usize)>,
+    bound: u64,
     /// How many rows there were.
     pub(crate) offered: u64,
+    keys: Vec<u64>,
     width: usize,
     features: Vec<f64>,
     target: Vec<f64>,
@@ -59,8 +59,9 @@ impl Keep {
     pub(crate) fn new(capacity: usize, width: usize, spare: usize, with_ids: bool) -> Self {
         Self {
             capacity,
-            heap: BinaryHeap::new(),
+            bound: u64::MAX,
             offered: 0,
+            keys: Vec::new(),
             width,
             features: Vec::new(),
             target: Vec::new(),
@@ -71,59 +72,51 @@ impl Keep {
         }
     }
 
-    /// Rows with a larger key than this are not kept any more.
+    /// Rows with a larger key than this are not kept.
     pub(crate) fn bound(&self) -> u64 {
-        match self.heap.peek() {
-            Some((key, ..)) if self.heap.len() >= self.capacity => *key,
-            _ => u64::MAX,
+        self.bound
+    }
+
+    /// Takes a row of the batch that comes behind those before it, or not.
+    pub(crate) fn offer(&mut self, batch: &Batch<'_>, row: usize, key: u64) {
+        if key > self.bound || self.bound == 0 {
+            return;
+        }
+        if self.keys.len() == self.capacity {
+            self.lower();
+            return self.offer(batch, row, key);
+        }
+        let of = |values: &[f64]| values.get(row).copied().unwrap_or(f64::NAN);
+        self.keys.push(key);
+        self.features.extend_from_slice(batch.features_of(row));
+        self.target.push(of(batch.target));
+        self.spare.iter_mut().zip(&batch.spare).for_each(|(kept, values)| kept.push(of(values)));
+        self.lines.push(batch.lines.get(row).copied().unwrap_or_default());
+        self.hashes.push(batch.hashes.get(row).copied().unwrap_or_default());
+        if let (Some(kept), Some(ids)) = (&mut self.ids, batch.ids) {
+            kept.push(ids.get(row).cloned().unwrap_or_default());
         }
     }
 
-    /// Takes a row of the batch, or not; `number` is its own among all rows.
-    pub(crate) fn offer(&mut self, batch: &Batch<'_>, row: usize, key: u64, number: u64) {
-        let of = |values: &[f64]| values.get(row).copied().unwrap_or(f64::NAN);
-        if self.heap.len() < self.capacity {
-            self.heap.push((key, number, self.target.len()));
-            self.features.extend_from_slice(batch.features_of(row));
-            self.target.push(of(batch.target));
-            self.spare.iter_mut().zip(&batch.spare).for_each(|(kept, values)| kept.push(of(values)));
-            self.lines.push(batch.lines.get(row).copied().unwrap_or_default());
-            self.hashes.push(batch.hashes.get(row).copied().unwrap_or_default());
-            if let (Some(kept), Some(ids)) = (&mut self.ids, batch.ids) {
-                kept.push(ids.get(row).cloned().unwrap_or_default());
-            }
-            return;
-        }
-        let Some(mut largest) = self.heap.peek_mut() else { return };
-        if (key, number) >= (largest.0, largest.1) {
-            return;
-        }
-        let place = largest.2;
-        *largest = (key, number, place);
-        drop(largest);
-        if let Some(kept) = self.features.get_mut(place * self.width..(place + 1) * self.width) {
-            kept.copy_from_slice(batch.features_of(row));
-        }
-        set(&mut self.target, place, of(batch.target));
-        self.spare.iter_mut().zip(&batch.spare).for_each(|(kept, values)| set(kept, place, of(values)));
-        set(&mut self.lines, place, batch.lines.get(row).copied().unwrap_or_default());
-        set(&mut self.hashes, place, batch.hashes.get(row).copied().unwrap_or_default());
-        if let (Some(kept), Some(ids)) = (&mut self.ids, batch.ids) {
-            set(kept, place, ids.get(row).cloned().unwrap_or_default());
+    /// Lowers the bound, and lets go of the rows beyond it.
+    fn lower(&mut self) {
+        // At a bound of 0 nothing is kept, so this ends.
+        self.bound = self.bound / 4 * 3;
+        let stays: Vec<bool> = self.keys.iter().map(|key| *key <= self.bound && self.bound > 0).collect();
+        retain(&mut self.features, self.width, &stays);
+        retain(&mut self.target, 1, &stays);
+        self.spare.iter_mut().for_each(|values| retain(values, 1, &stays));
+        retain(&mut self.lines, 1, &stays);
+        retain(&mut self.hashes, 1, &stays);
+        retain(&mut self.keys, 1, &stays);
+        if let Some(ids) = &mut self.ids {
+            let mut stays = stays.iter();
+            ids.retain(|_| stays.next().copied().unwrap_or_default());
         }
     }
 
     /// The rows, in the order they came.
-    pub(crate) fn finish(mut self) -> Kept {
-        let mut order: Vec<(u64, usize)> = self.heap.into_iter().map(|(_, number, place)| (number, place)).collect();
-        order.sort_unstable();
-        let order: Vec<usize> = order.into_iter().map(|(_, place)| place).collect();
-        permute(&mut self.features, self.width, &order);
-        permute(&mut self.target, 1, &order);
-        self.spare.iter_mut().for_each(|values| permute(values, 1, &order));
-        permute(&mut self.lines, 1, &order);
-        permute(&mut self.hashes, 1, &order);
-        let ids = self.ids.map(|ids| order.iter().map(|place| ids.get(*place).cloned().unwrap_or_default()).collect());
+    pub(crate) fn finish(self) -> Kept {
         Kept {
             // The shape is that of the values.
             features: Array2::from_shape_vec((self.target.len(), self.width), self.features).unwrap_or_default(),
@@ -131,7 +124,7 @@ impl Keep {
             spare: self.spare,
             lines: self.lines,
             hashes: self.hashes,
-            ids,
+            ids: self.ids,
         }
     }
 }
@@ -167,67 +160,63 @@ impl Kept {
     }
 }
 
-fn set<T>(values: &mut [T], place: usize, value: T) {
-    if let Some(old) = values.get_mut(place) {
-        *old = value;
+/// Keeps the rows of `width` values that stay, in place.
+fn retain<T: Copy>(values: &mut Vec<T>, width: usize, stays: &[bool]) {
+    let mut end = 0;
+    for (row, _) in stays.iter().enumerate().filter(|(_, stays)| **stays) {
+        values.copy_within(row * width..(row + 1) * width, end);
+        end += width;
     }
-}
-
-/// Brings row `order[i]` to place `i`, for all `i`, in place.
-fn permute<T: Copy>(values: &mut [T], width: usize, order: &[usize]) {
-    let mut done = vec![false; order.len()];
-    let mut held = Vec::with_capacity(width);
-    for start in 0..order.len() {
-        if done[start] {
-            continue;
-        }
-        held.clear();
-        held.extend_from_slice(&values[start * width..(start + 1) * width]);
-        let mut place = start;
-        loop {
-            done[place] = true;
-            let from = order[place];
-            if from == start {
-                break;
-            }
-            values.copy_within(from * width..(from + 1) * width, place * width);
-            place = from;
-        }
-        values[place * width..(place + 1) * width].copy_from_slice(&held);
-    }
+    values.truncate(end);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn rows_are_put_in_order() {
-        let mut values = [10, 11, 20, 21, 30, 31, 40, 41];
-        permute(&mut values, 2, &[2, 0, 1, 3]);
-        assert_eq!(values, [30, 31, 10, 11, 20, 21, 40, 41]);
+    fn kept(capacity: usize, keys: &[(u64, u64)]) -> Vec<u64> {
+        let mut keep = Keep::new(capacity, 2, 1, true);
+        for (row, key) in keys {
+            let value = [*row as f64];
+            let id = [format!("r{row}")];
+            let batch = Batch {
+                features: &[value[0], -value[0]],
+                target: &value,
+                spare: vec![&value],
+                lines: &[*row],
+                hashes: &[*row],
+                ids: Some(&id),
+            };
+            keep.offer(&batch, 0, *key);
+        }
+        let kept = keep.finish();
+        for (place, line) in kept.lines.iter().enumerate() {
+            let value = *line as f64;
+            assert_eq!(kept.features.row(place).to_vec(), [value, -value]);
+            assert_eq!((kept.target[place], kept.spare[0][place], kept.hashes[place]), (value, value, *line));
+            assert_eq!(kept.ids.as_ref().unwrap()[place], format!("r{line}"));
+        }
+        kept.lines
     }
 
     #[test]
-    fn the_smallest_keys_stay_whatever_the_order() {
-        let keys = [50_u64, 20, 90, 20, 70, 10, 60];
-        let kept = |order: &[usize]| {
-            let mut keep = Keep::new(3, 1, 0, false);
-            for &row in order {
-                let value = row as f64;
-                let batch = Batch {
-                    features: &[value],
-                    target: &[value],
-                    spare: vec![],
-                    lines: &[row as u64],
-                    hashes: &[0],
-                    ids: None,
-                };
-                keep.offer(&batch, 0, keys[row], row as u64);
-            }
-            keep.finish().lines
-        };
-        assert_eq!(kept(&[0, 1, 2, 3, 4, 5, 6]), [1, 3, 5]);
-        assert_eq!(kept(&[6, 5, 4, 3, 2, 1, 0]), [1, 3, 5]);
+    fn which_rows_stay_depends_on_their_keys_alone() {
+        let keys: Vec<(u64, u64)> =
+            (0..1000_u64).map(|row| (row, xxhash_rust::xxh3::xxh3_64(&row.to_le_bytes()))).collect();
+        let forward = kept(100, &keys);
+        assert!((60..=100).contains(&forward.len()) && forward.is_sorted(), "{}", forward.len());
+        let reverse: Vec<(u64, u64)> = keys.iter().rev().copied().collect();
+        let mut backward = kept(100, &reverse);
+        backward.reverse();
+        assert_eq!(forward, backward);
+        let largest = forward.iter().map(|row| keys[*row as usize].1).max().unwrap();
+        assert_eq!(forward.len(), keys.iter().filter(|(_, key)| *key <= largest).count());
+        assert_eq!(kept(1000, &keys).len(), 1000);
+    }
+
+    #[test]
+    fn keys_that_are_all_the_same_end() {
+        assert_eq!(kept(3, &[(0, 7); 10]).len(), 0);
+        assert_eq!(kept(3, &[(0, 0); 10]).len(), 0);
     }
 }

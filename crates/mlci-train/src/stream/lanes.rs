@@ -89,7 +89,8 @@ impl<S: Statistic> Summed<S> {
 /// order: the bits of [`Accumulator`](crate::Accumulator), however the rows come and whoever sums up.
 pub(crate) struct Lanes<S> {
     width: usize,
-    lanes: BTreeMap<Side, Lane<S>>,
+    /// One a fold, and the last for the rows held out.
+    lanes: Vec<Lane<S>>,
     /// The first block that could not be summed up, by side and number.
     failed: Option<(Side, usize, BlockError)>,
 }
@@ -102,44 +103,45 @@ struct Lane<S> {
 }
 
 impl<S: Statistic> Lanes<S> {
-    pub(crate) fn new(width: usize) -> Self {
-        Self { width, lanes: BTreeMap::new(), failed: None }
+    pub(crate) fn new(width: usize, folds: u64) -> Self {
+        let lane = |_| Lane { values: Vec::new(), blocks: 0, order: Order::default(), merged: None };
+        Self { width, lanes: (0..=folds).map(lane).collect(), failed: None }
     }
 
-    /// Takes rows of a side, and hands out the blocks that are full with them.
-    pub(crate) fn push(&mut self, side: Side, mut values: &[f64], mut full: impl FnMut(Full)) {
-        let lane = self.lanes.entry(side).or_insert_with(|| Lane {
-            values: Vec::new(),
-            blocks: 0,
-            order: Order::default(),
-            merged: None,
-        });
-        let size = BLOCK_ROWS * self.width;
-        while !values.is_empty() {
-            let (now, later) = values.split_at((size - lane.values.len()).min(values.len()));
-            lane.values.extend_from_slice(now);
-            values = later;
-            if lane.values.len() == size {
-                let next = Vec::with_capacity(size);
-                full(Full { side, number: lane.blocks, values: std::mem::replace(&mut lane.values, next) });
-                lane.blocks += 1;
-            }
+    fn place(&self, side: Side) -> usize {
+        match side {
+            Side::Fold(fold) => fold as usize,
+            Side::HeldOut => self.lanes.len() - 1,
+        }
+    }
+
+    /// Takes a row of a side, and hands out the block that is full with it.
+    pub(crate) fn push(&mut self, side: Side, features: &[f64], target: f64, mut full: impl FnMut(Full)) {
+        let (size, place) = (BLOCK_ROWS * self.width, self.place(side));
+        let Some(lane) = self.lanes.get_mut(place) else { return };
+        lane.values.extend_from_slice(features);
+        lane.values.push(target);
+        if lane.values.len() == size {
+            let next = Vec::with_capacity(size);
+            full(Full { side, number: lane.blocks, values: std::mem::replace(&mut lane.values, next) });
+            lane.blocks += 1;
         }
     }
 
     /// Hands out what is left, once all rows are there.
     pub(crate) fn flush(&mut self, mut full: impl FnMut(Full)) {
-        for (side, lane) in &mut self.lanes {
-            if !lane.values.is_empty() {
-                full(Full { side: *side, number: lane.blocks, values: std::mem::take(&mut lane.values) });
-                lane.blocks += 1;
-            }
+        let last = self.lanes.len() - 1;
+        for (place, lane) in self.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.values.is_empty()) {
+            let side = if place == last { Side::HeldOut } else { Side::Fold(place as u64) };
+            full(Full { side, number: lane.blocks, values: std::mem::take(&mut lane.values) });
+            lane.blocks += 1;
         }
     }
 
     pub(crate) fn take(&mut self, done: Done<S>) {
         let Done { side, number, summed } = done;
-        let lane = self.lanes.get_mut(&side);
+        let place = self.place(side);
+        let lane = self.lanes.get_mut(place);
         let has_failed = self.failed.as_ref().is_some_and(|(failed, ..)| *failed == side);
         let taken = summed.and_then(|summed| {
             // Behind a block that failed others would wait for ever.
@@ -163,7 +165,12 @@ impl<S: Statistic> Lanes<S> {
     pub(crate) fn finish(self) -> Result<BTreeMap<Side, Summed<S>>, BlockError> {
         match self.failed {
             Some((.., error)) => Err(error),
-            None => Ok(self.lanes.into_iter().filter_map(|(side, lane)| Some((side, lane.merged?))).collect()),
+            None => {
+                let last = self.lanes.len() - 1;
+                let side = |place| if place == last { Side::HeldOut } else { Side::Fold(place as u64) };
+                let lanes = self.lanes.into_iter().enumerate();
+                Ok(lanes.filter_map(|(place, lane)| Some((side(place), lane.merged?))).collect())
+            }
         }
     }
 }

@@ -21,9 +21,8 @@ pub(crate) use self::{
     table::recipe,
 };
 use crate::{
-    Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions,
-    fit::Standardised,
-    split::{Deal, Purpose},
+    Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions, fit::Standardised,
+    split::Deal,
 };
 
 /// How many values the rows held out may have together, and those of the sample of all rows: 16 and 8 MiB.
@@ -40,11 +39,12 @@ pub(crate) const MOST_FOLDS: u32 = 1000;
 /// Made by [`gather`](crate::gather()) from data that is never held as a whole, or by [`Gathered::of`] from a table; of
 /// the same rows both are the same, to the last bit. Memory does not grow with the number of rows:
 ///
-/// - Rows held out are kept up to 2^21 values (and at least 1,000 rows). Of more than that those are kept that have the
-///   smallest hashes; the others are neither trained nor tested on, so that no row ever changes sides.
-/// - Of all rows a sample of 2^20 values is kept (and at least 1,000 rows), again those with the smallest hashes, under
-///   another seed. Deciles, the training metrics and cross-validation's metrics are of the sample; counts, means,
-///   standard deviations and ranges are of all rows. Where the sample is all rows, so is everything.
+/// - Rows held out are kept up to 2^21 values (or 1,000 rows, if that is more). Of more than that at least three quarters
+///   as many are kept, by a hash of row and line; the others are neither trained nor tested on, so that no row ever
+///   changes sides.
+/// - Of all rows as good a sample of up to 2^20 values (or 1,000 rows) is kept. Deciles, the training metrics and
+///   cross-validation's metrics are of the sample; counts, means, standard deviations and ranges are of all rows. Where
+///   the sample is all rows, so is everything.
 /// - For algorithms that cannot do with sums, all training rows are kept.
 pub struct Gathered {
     pub(crate) options: TrainOptions,
@@ -126,14 +126,9 @@ impl Plan {
         }
     }
 
-    /// The side of a row with this hash, and its key for keeping it if it is held out.
-    pub(crate) fn side(&self, hash: u64) -> (Side, u64) {
-        let key = self.deal.key(hash, Purpose::Split);
-        (if self.deal.is_held_out(key) { Side::HeldOut } else { Side::Fold(self.deal.fold(hash)) }, key)
-    }
-
-    pub(crate) fn sample_key(&self, hash: u64) -> u64 {
-        self.deal.key(hash, Purpose::Sample)
+    /// The side of a row with this hash.
+    pub(crate) fn side(&self, hash: u64) -> Side {
+        if self.deal.is_held_out(hash) { Side::HeldOut } else { Side::Fold(self.deal.fold(hash)) }
     }
 }
 
@@ -271,7 +266,7 @@ impl Gathered {
     pub(crate) fn sampled_training(&self) -> Vec<(usize, u64)> {
         let plan = Plan::new(&self.options, 1);
         let rows = self.sample.hashes.iter().enumerate();
-        let fold = |(row, hash): (usize, &u64)| match plan.side(*hash).0 {
+        let fold = |(row, hash): (usize, &u64)| match plan.side(*hash) {
             Side::Fold(fold) => Some((row, fold)),
             Side::HeldOut => None,
         };

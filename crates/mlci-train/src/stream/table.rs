@@ -5,6 +5,7 @@ use mlci_model::{Column, Design};
 use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::with_pool,
+    split::Purpose,
     stream::{Batch, Done, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
 };
 
@@ -32,16 +33,16 @@ impl Gathered {
         let columns: Vec<_> = table.schema.features.iter().chain([&table.schema.target]).cloned().collect();
         let recipe = recipe(&columns, plan);
         let mut levels = LevelCounts::of(&recipe.levels);
-        for (row, (hash, target)) in table.hashes.iter().zip(batch.target).enumerate() {
-            let (side, key) = plan.side(*hash);
+        for (row, ((hash, line), target)) in table.hashes.iter().zip(&table.lines).zip(batch.target).enumerate() {
+            let side = plan.side(*hash);
             levels.add(side, batch.features_of(row), *target);
-            sample.offer(&batch, row, plan.sample_key(*hash), row as u64);
+            sample.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Sample));
             match (side, &mut training) {
                 (Side::HeldOut, _) => {
                     held_out.offered += 1;
-                    held_out.offer(&batch, row, key, row as u64);
+                    held_out.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Test));
                 }
-                (Side::Fold(_), Some(training)) => training.offer(&batch, row, row as u64, row as u64),
+                (Side::Fold(_), Some(training)) => training.offer(&batch, row, 1),
                 (Side::Fold(_), None) => {}
             }
         }
@@ -83,16 +84,12 @@ fn sums<S: Statistic + Send>(
     plan: &Plan,
     recipe: &Recipe,
 ) -> Result<BTreeMap<Side, Summed<S>>, BlockError> {
-    let mut lanes = Lanes::new(recipe.width);
+    let mut lanes = Lanes::new(recipe.width, plan.deal.folds);
     with_pool(
         |full: Full| -> Done<S> { full.sum_up(recipe) },
         |pool| {
-            let mut values = Vec::with_capacity(recipe.width);
-            for (row, hash) in batch.hashes.iter().enumerate() {
-                values.clear();
-                values.extend_from_slice(batch.features_of(row));
-                values.extend(batch.target.get(row));
-                lanes.push(plan.side(*hash).0, &values, |full| pool.submit(full));
+            for (row, (hash, target)) in batch.hashes.iter().zip(batch.target).enumerate() {
+                lanes.push(plan.side(*hash), batch.features_of(row), *target, |full| pool.submit(full));
                 if row % BLOCK_ROWS == 0 {
                     while let Some(done) = if pool.is_full(0) { pool.take() } else { pool.take_ready() } {
                         lanes.take(done);
