@@ -71,8 +71,8 @@ pub use crate::{
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{
-        ColumnOptions, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError, ReadFileError,
-        ReadOptions, TextColumn, read_csv, read_csv_file, read_header,
+        ColumnOptions, Compression, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError,
+        ReadFileError, ReadOptions, TextColumn, read_csv, read_csv_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     split::{Split, folds, split},

@@ -2,6 +2,8 @@ use std::io::{self, Read};
 
 use memchr::memchr2;
 
+use super::source::NoText;
+
 /// Whole records of the data, in the order they came.
 pub(super) struct Chunk {
     /// Records, each but possibly the last of the data ended by `\n`; empty lines among them.
@@ -26,6 +28,9 @@ pub(super) struct Chunks<R> {
     finished: bool,
 }
 
+/// The longest row: a quote that is never closed would have the whole data in memory.
+pub(super) const LONGEST_ROW: usize = 64 << 20;
+
 /// How much is asked of the reader at a time.
 const PIECE: usize = 256 << 10;
 
@@ -39,11 +44,6 @@ impl<R: Read> Chunks<R> {
     /// Lets the chunks to come have so many records.
     pub(super) fn of(&mut self, records: usize) {
         self.records = records.max(1);
-    }
-
-    /// What gives the data, once it is at its end.
-    pub(super) fn into_inner(self) -> R {
-        self.inner
     }
 
     /// The next chunk; `None` when nothing is left.
@@ -74,6 +74,7 @@ impl<R: Read> Chunks<R> {
             match memchr2(b'\n', b'"', self.buffer.get(at..).unwrap_or_default()) {
                 None => {
                     at = self.buffer.len();
+                    self.refuse_long(begin)?;
                     if !self.fill()? {
                         return Ok(at);
                     }
@@ -100,17 +101,21 @@ impl<R: Read> Chunks<R> {
         let (mut fields, mut ends) = (vec![0; 4096], vec![0; 512]);
         // As in front of every chunk: a byte order mark that is read first would be taken off.
         let _ = reader.read_record(b"\n", &mut fields, &mut ends);
-        let mut at = begin;
+        let (mut begin, mut at) = (begin, begin);
         loop {
             let input = self.buffer.get(at..).unwrap_or_default();
-            if input.is_empty() && self.fill()? {
-                continue;
+            if input.is_empty() {
+                self.refuse_long(begin)?;
+                if self.fill()? {
+                    continue;
+                }
             }
             let input = self.buffer.get(at..).unwrap_or_default();
             let (result, read, _, _) = reader.read_record(input, &mut fields, &mut ends);
             at += read;
             match result {
                 csv_core::ReadRecordResult::Record => {
+                    begin = at;
                     records += 1;
                     if records == self.records {
                         return Ok(at);
@@ -123,6 +128,16 @@ impl<R: Read> Chunks<R> {
                 | csv_core::ReadRecordResult::OutputEndsFull => {}
             }
         }
+    }
+
+    /// Refuses a row that begins at `begin` and has no end in a buffer that is longer than any row.
+    fn refuse_long(&self, begin: usize) -> io::Result<()> {
+        let row = self.buffer.get(begin..).unwrap_or_default();
+        if row.len() <= LONGEST_ROW {
+            return Ok(());
+        }
+        let before = self.buffer.get(..begin).unwrap_or_default();
+        Err(NoText::LongRow(self.line + memchr::memchr_iter(b'\n', before).count() as u64).error())
     }
 
     /// Reads on; `false` at the end.

@@ -2,6 +2,10 @@ use std::fmt;
 
 use mlci_model::{Kind, parse_date};
 
+/// Text that is not UTF-8 and has no zero bytes is nearly always in one byte a character.
+pub(super) const TO_UTF8: &str =
+    "the text looks like Latin-1 or Windows-1252: save it as UTF-8, or iconv -f WINDOWS-1252 -t UTF-8";
+
 /// A row or value that cannot be used. Lines count from 1, the header included, as editors count them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -244,7 +248,7 @@ impl fmt::Display for Problem {
                 "line {line}: expected {expected} fields as in the header, found {found}: look for a missing or \
                  unquoted delimiter, or a quote that is not closed"
             ),
-            Self::NotUtf8 { line } => write!(f, "line {line}: not valid UTF-8: save the data as UTF-8"),
+            Self::NotUtf8 { line } => write!(f, "line {line}: not valid UTF-8: {TO_UTF8}"),
             Self::UnclosedQuote { line } => write!(f, "line {line}: a quote is opened and never closed"),
             Self::OnlyMissing { line } => {
                 write!(f, "line {line}: every value is missing: delete the line, or write `[data] missing = \"drop\"`")

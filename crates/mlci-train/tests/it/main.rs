@@ -5,6 +5,7 @@
 
 mod columns;
 mod fit;
+mod formats;
 mod kinds;
 mod linear;
 mod read;
