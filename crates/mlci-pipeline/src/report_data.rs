@@ -188,9 +188,10 @@ fn coefficients(model: &Model) -> Vec<Coefficient> {
         (None, None) => None,
     };
     let intercept = Coefficient { name: "intercept".to_owned(), value: linear.intercept, unit: target.clone() };
-    let others = model.schema().features.iter().zip(&linear.coefficients);
-    let others =
-        others.map(|(column, value)| Coefficient { name: column.name.clone(), value: *value, unit: per(&column.unit) });
+    // A level of a category has the weight of a step from the base level, in units of the target.
+    let unit = |name: &str| model.schema().features.iter().find(|column| column.name == name)?.unit.clone();
+    let others = model.design().names().iter().zip(&linear.coefficients);
+    let others = others.map(|(name, value)| Coefficient { name: name.clone(), value: *value, unit: per(&unit(name)) });
     std::iter::once(intercept).chain(others).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use mlci_core::{Digest, Verdict};
 use mlci_model::Profile;
-use mlci_train::{ColumnReport, DataReport, Distinct, GateCheck, GateReport, Interval, Role};
+use mlci_train::{ColumnReport, DataReport, Distinct, GateCheck, GateReport, Interval, LevelCount, Role};
 
 use super::*;
 use crate::event::{EnvironmentStatus, StageStatus};
@@ -72,6 +72,10 @@ fn full(name: &str, value: f64, length: usize) -> Report {
         kind: None,
         unit: Some(text()),
         missing: 1,
+        filled: 1,
+        unseen: 1,
+        levels: vec![LevelCount { level: text(), count: 1 }; length.min(9)],
+        checks: vec![text()],
         distinct: Distinct::MoreThan(1000),
         profile: Some(profile),
     };
@@ -260,4 +264,36 @@ fn a_huge_report_is_cut_and_says_so() {
 fn the_same_report_gives_the_same_bytes() {
     let report = full("x", 1.5, 40);
     assert_eq!((html(&report), markdown(&report)), (html(&report), markdown(&report)));
+}
+
+/// A category has levels in place of a mean, a date its text; both pages say what was filled in and checked.
+#[test]
+fn columns_of_texts() {
+    let column = |kind, values: &[f64]| ColumnReport {
+        name: "x".to_owned(),
+        role: Role::Feature,
+        kind: Some(kind),
+        unit: None,
+        missing: 2,
+        filled: 2,
+        unseen: 0,
+        levels: Vec::new(),
+        checks: vec!["unique".to_owned()],
+        distinct: Distinct::Exactly(2),
+        profile: Profile::of(values),
+    };
+    let level = |level: &str, count| LevelCount { level: level.to_owned(), count };
+    let category = ColumnReport {
+        levels: vec![level("red", 3), level("blue", 1)],
+        ..column(mlci_model::Kind::Category, &[0.0, 0.0, 0.0, 1.0])
+    };
+    let date = column(mlci_model::Kind::Date, &[0.0, 19_782.0]);
+    let data = DataReport { rows_read: 4, rows_kept: 4, dropped: BTreeMap::new(), columns: vec![category, date] };
+    let report = Report { data: Some(data), ..empty() };
+    for page in [html(&report), markdown(&report)] {
+        for says in ["red 3, blue 1", "2 filled in", "checked: unique", "1970-01-01", "2024-02-29"] {
+            assert!(page.contains(says), "{says}\n{page}");
+        }
+        assert!(!page.contains("0.25"), "a category has no mean\n{page}");
+    }
 }
