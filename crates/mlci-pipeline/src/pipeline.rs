@@ -263,7 +263,7 @@ impl Pipeline {
         init(&self.table, || {
             let data = &self.config().data;
             let path = self.resolve(&data.path);
-            let read = mlci_train::read_csv_file(&path, &read_options(data));
+            let read = mlci_train::read_file(&path, &read_options(data));
             let (table, digest) = read.map_err(|error| {
                 let message = format!("the data `{}` cannot be used", data.path);
                 let outcome = if error.source.is_configuration() { Outcome::Invalid } else { Outcome::Fail };

@@ -72,7 +72,7 @@ pub use crate::{
     ols::Ols,
     read::{
         ColumnOptions, Compression, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError,
-        ReadFileError, ReadOptions, TextColumn, read_csv, read_csv_file, read_header,
+        ReadFileError, ReadOptions, RowUnit, TextColumn, read_bytes, read_csv, read_csv_file, read_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     split::{Split, folds, split},

@@ -10,9 +10,12 @@ mod cell;
 mod chunks;
 mod comments;
 mod error;
+mod field;
 mod levels;
 mod options;
 mod parallel;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plan;
 mod problem;
 mod records;
@@ -34,6 +37,7 @@ use self::{
 };
 pub use self::{
     error::{Key, ReadError, ReadFileError},
+    field::RowUnit,
     options::{ColumnOptions, MissingPolicy, ReadOptions},
     problem::{Place, Problem, ProblemCount, ProblemKind, TextColumn},
     source::Compression,
@@ -59,7 +63,7 @@ pub use self::{
 /// problems in the rows and how many there are.
 pub fn read_csv(reader: impl Read, options: &ReadOptions) -> Result<Table, ReadError> {
     let (mut chunks, header) = begin(reader, options)?;
-    let plan = Plan::new(&header, options)?;
+    let plan = Plan::new(plan::header(&header, options.delimiter)?, RowUnit::Line, options)?;
     // A chunk is large enough to be worth a hand-over, and small enough to stay in a cache.
     const CELLS: usize = 1 << 16;
     chunks.of(CELLS.div_ceil(plan.names.len().max(1)));
@@ -80,6 +84,44 @@ pub fn read_csv_file(path: &Path, options: &ReadOptions) -> Result<(Table, Diges
     // The table is there only after the last byte has been read.
     let table = read_csv(&mut file, options).map_err(at)?;
     Ok((table, file.finish()))
+}
+
+/// Reads a file that is CSV, as [`read_csv_file`] does, or, with the feature `parquet`, Parquet: its first bytes tell.
+///
+/// Of Parquet, places in errors are rows, from 1, and a null or NaN is missing. Dates and points in time are
+/// [`Kind::Date`](mlci_model::Kind::Date) without a declaration; booleans are 0 and 1, or `false` and `true` where the
+/// column is declared as a category; whole numbers beyond 2^53 and decimals keep their digits. Nested columns can only
+/// be left out. [`Table::row_hash`] is of the values, and not that of the same rows in CSV.
+///
+/// # Errors
+/// [`ReadFileError`] naming the path.
+pub fn read_file(path: &Path, options: &ReadOptions) -> Result<(Table, Digest), ReadFileError> {
+    #[cfg(feature = "parquet")]
+    {
+        let at = |source| ReadFileError { path: path.to_owned(), source };
+        let file = mlci_core::open_file(path).map_err(|error| at(ReadError::Io(error.source)))?;
+        let (magic, _) = source::peek::<4, _>(&file).map_err(|error| at(ReadError::Io(error)))?;
+        if magic == parquet::MAGIC {
+            let table = parquet::read(file, options).map_err(at)?;
+            // Its columns are not read in the order of the bytes.
+            let (digest, _) = mlci_core::digest_file(path).map_err(|error| at(ReadError::Io(error.source)))?;
+            return Ok((table, digest));
+        }
+    }
+    read_csv_file(path, options)
+}
+
+/// Reads what is in memory as [`read_file`] reads what is in a file, such as an object that the caller has fetched.
+///
+/// # Errors
+/// As [`read_csv`].
+pub fn read_bytes(bytes: Vec<u8>, options: &ReadOptions) -> Result<(Table, Digest), ReadError> {
+    let digest = Digest::of(&bytes);
+    #[cfg(feature = "parquet")]
+    if bytes.starts_with(parquet::MAGIC) {
+        return Ok((parquet::read(bytes::Bytes::from(bytes), options)?, digest));
+    }
+    Ok((read_csv(bytes.as_slice(), options)?, digest))
 }
 
 /// The names of a CSV file's columns, read as [`read_csv_file`] reads them.

@@ -25,6 +25,17 @@ pub enum ReadError {
         /// What it is instead.
         what: &'static str,
     },
+    /// Parquet that cannot be read.
+    #[error("the Parquet data cannot be read: it is damaged, cut off, or written in a way that is not known here")]
+    Parquet(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A column of Parquet that is used has not one value a row.
+    #[error("`{column}` is {what}, and cannot be a feature or the target: write `[data] exclude = [{column:?}]`")]
+    Unreadable {
+        /// The column.
+        column: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// A row is so long that a quote is more likely never closed.
     #[error(
         "line {line}: the row that begins here is longer than {} MiB: look for a quote that is not closed",

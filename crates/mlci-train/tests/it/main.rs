@@ -8,6 +8,8 @@ mod fit;
 mod formats;
 mod kinds;
 mod linear;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 mod split;
 mod train;
