@@ -49,8 +49,7 @@ fn days_of(timestamp: Timestamp) -> f64 {
 #[must_use]
 pub fn date_text(days: f64) -> Option<String> {
     let whole = days.floor();
-    // Written so that NaN is beyond them too.
-    if !(whole.abs() < 4e6) {
+    if whole.is_nan() || whole.abs() >= 4e6 {
         return None;
     }
     let rest = ((days - whole) * NANOSECONDS).round() as i128;

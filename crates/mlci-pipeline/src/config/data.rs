@@ -10,7 +10,7 @@ use super::defaults;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The CSV file, with a header.
+    /// The CSV file, with a header, plain or compressed by gzip or zstd; or a Parquet file, named so.
     pub path: String,
     /// The column to predict.
     pub target: String,

@@ -77,7 +77,7 @@ fn told(path: &Path, data: &str, survey: &Survey) -> String {
     )];
     let list = |columns: &[String]| columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if !texts.is_empty() {
-        lines.push(format!("  left out, since they hold text: {}", list(texts)));
+        lines.push(format!("  left out, since they hold text (declare a kind to use them): {}", list(texts)));
     }
     if !large.is_empty() {
         lines.push(format!("  left out, since their numbers are too large to be exact: {}", list(large)));

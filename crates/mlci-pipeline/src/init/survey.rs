@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 /// What a look at the data has shown: the answers with which it can be read.
 pub(super) struct Survey {
     pub(super) options: ReadOptions,
-    /// The columns of text, which no algorithm here takes yet.
+    /// The columns of text, which are left out until somebody declares what they are.
     pub(super) texts: Vec<String>,
     /// The columns of whole numbers that are too large to be exact, as identifiers often are.
     pub(super) large: Vec<String>,

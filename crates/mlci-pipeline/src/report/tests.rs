@@ -7,7 +7,7 @@ use mlci_core::{Digest, Verdict};
 use mlci_model::Profile;
 use mlci_train::{
     Candidate, ColumnReport, DataReport, Distinct, GateCheck, GateReport, GroupReport, HyperParameters, Interval,
-    Metric, Role, SliceReport, Spread,
+    LevelCount, Metric, Role, SliceReport, Spread,
 };
 
 use super::*;
@@ -77,6 +77,10 @@ fn full(name: &str, value: f64, length: usize) -> Report {
         kind: None,
         unit: Some(text()),
         missing: 1,
+        filled: 1,
+        unseen: 1,
+        levels: vec![LevelCount { level: text(), count: 1 }; length.min(9)],
+        checks: vec![text()],
         distinct: Distinct::MoreThan(1000),
         profile: Some(profile),
     };
@@ -360,5 +364,37 @@ fn classes_groups_and_candidates_are_shown() {
         ] {
             assert!(text.contains(part), "no {part} in {text}");
         }
+    }
+}
+
+/// A category has levels in place of a mean, a date its text; both pages say what was filled in and checked.
+#[test]
+fn columns_of_texts() {
+    let column = |kind, values: &[f64]| ColumnReport {
+        name: "x".to_owned(),
+        role: Role::Feature,
+        kind: Some(kind),
+        unit: None,
+        missing: 2,
+        filled: 2,
+        unseen: 0,
+        levels: Vec::new(),
+        checks: vec!["unique".to_owned()],
+        distinct: Distinct::Exactly(2),
+        profile: Profile::of(values),
+    };
+    let level = |level: &str, count| LevelCount { level: level.to_owned(), count };
+    let category = ColumnReport {
+        levels: vec![level("red", 3), level("blue", 1)],
+        ..column(mlci_model::Kind::Category, &[0.0, 0.0, 0.0, 1.0])
+    };
+    let date = column(mlci_model::Kind::Date, &[0.0, 19_782.0]);
+    let data = DataReport { rows_read: 4, rows_kept: 4, dropped: BTreeMap::new(), columns: vec![category, date] };
+    let report = Report { data: Some(data), ..empty() };
+    for page in [html(&report), markdown(&report)] {
+        for says in ["red 3, blue 1", "2 filled in", "checked: unique", "1970-01-01", "2024-02-29"] {
+            assert!(page.contains(says), "{says}\n{page}");
+        }
+        assert!(!page.contains("0.25"), "a category has no mean\n{page}");
     }
 }

@@ -1,12 +1,12 @@
 //! What both formats say in the same words.
 
 use mlci_core::Verdict;
-use mlci_model::Profile;
-use mlci_train::{Choice, CrossValidation, GateReport, Metric, Spread};
+use mlci_model::{Kind, Profile};
+use mlci_train::{Choice, ColumnReport, CrossValidation, GateReport, Metric, Spread};
 
 use super::{
     Classes, MetricRow, Report,
-    text::{self, count, counted, number},
+    text::{self, clip, count, counted, number},
 };
 use crate::{
     error::Outcome,
@@ -339,4 +339,39 @@ pub(super) fn rows(data: &mlci_train::DataReport) -> String {
         text += &format!(", {} left out ({reason})", count(*dropped));
     }
     text
+}
+
+/// What a column's mean and range are numbers of; not of a category, whose values are positions of levels.
+pub(super) fn measured(column: &ColumnReport) -> Option<&Profile> {
+    column.profile.as_ref().filter(|_| column.kind != Some(Kind::Category))
+}
+
+/// The least and the greatest value, as people write them.
+pub(super) fn range(column: &ColumnReport) -> Option<(String, String)> {
+    let profile = measured(column)?;
+    let shown = |value: f64| match column.kind {
+        Some(Kind::Date) => mlci_model::date_text(value).unwrap_or_else(|| number(value)),
+        _ => number(value),
+    };
+    Some((shown(profile.min), shown(profile.max)))
+}
+
+/// What else was found in a column: its levels, what was filled in, and what all its values keep to.
+pub(super) fn findings(column: &ColumnReport) -> Vec<String> {
+    const SHOWN: usize = 8;
+    const LONGEST: usize = 40;
+    let mut levels: Vec<String> = column
+        .levels
+        .iter()
+        .take(SHOWN)
+        .map(|level| format!("{} {}", clip(&level.level, LONGEST), count(level.count)))
+        .collect();
+    if column.levels.len() > SHOWN {
+        levels.push("…".to_owned());
+    }
+    let levels = (!levels.is_empty()).then(|| levels.join(", "));
+    let filled = (column.filled > 0).then(|| format!("{} filled in", count(column.filled)));
+    let unseen = (column.unseen > 0).then(|| format!("{} counted as the base level", count(column.unseen)));
+    let checks = (!column.checks.is_empty()).then(|| format!("checked: {}", clip(&column.checks.join(", "), 200)));
+    levels.into_iter().chain(filled).chain(unseen).chain(checks).collect()
 }

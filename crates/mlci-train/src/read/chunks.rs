@@ -1,5 +1,7 @@
 use std::io::{self, Read};
 
+use super::source::NoText;
+
 /// Whole records of the data, in the order they came.
 pub(super) struct Chunk {
     /// Records, each but possibly the last of the data ended by `\n`; empty lines among them.
@@ -31,6 +33,9 @@ pub(super) struct Chunks<R> {
     finished: bool,
 }
 
+/// The longest row: a quote that is never closed would have the whole data in memory.
+pub(super) const LONGEST_ROW: usize = 64 << 20;
+
 /// How much more than a chunk is asked of the reader.
 const MORE: usize = 16 << 10;
 
@@ -58,11 +63,6 @@ impl<R: Read> Chunks<R> {
     /// Takes back the bytes of a chunk, for their room.
     pub(super) fn recycle(&mut self, bytes: Vec<u8>) {
         self.spare.push(bytes);
-    }
-
-    /// What gives the data, once it is at its end.
-    pub(super) fn into_inner(self) -> R {
-        self.inner
     }
 
     /// The next chunk; `None` when nothing is left.
@@ -114,17 +114,20 @@ impl<R: Read> Chunks<R> {
         let (mut fields, mut ends) = (vec![0; 4096], vec![0; 512]);
         // As in front of every chunk: a byte order mark that is read first would be taken off.
         let _ = reader.read_record(b"\n", &mut fields, &mut ends);
-        let mut at = 0;
+        let (mut begin, mut at) = (0, 0);
         loop {
-            let is_empty = at == self.filled;
-            if is_empty && self.fill()? {
-                continue;
+            if at == self.filled {
+                self.refuse_long(begin)?;
+                if self.fill()? {
+                    continue;
+                }
             }
             let input = self.buffer.get(at..self.filled).unwrap_or_default();
             let (result, read, _, _) = reader.read_record(input, &mut fields, &mut ends);
             at += read;
             match result {
                 csv_core::ReadRecordResult::Record => {
+                    begin = at;
                     if at >= self.size {
                         return Ok(at);
                     }
@@ -136,6 +139,16 @@ impl<R: Read> Chunks<R> {
                 | csv_core::ReadRecordResult::OutputEndsFull => {}
             }
         }
+    }
+
+    /// Refuses a row that begins at `begin` and has no end in a buffer that is longer than any row.
+    fn refuse_long(&self, begin: usize) -> io::Result<()> {
+        let row = self.buffer.get(begin..self.filled).unwrap_or_default();
+        if row.len() <= LONGEST_ROW {
+            return Ok(());
+        }
+        let before = self.buffer.get(..begin).unwrap_or_default();
+        Err(NoText::LongRow(self.line + memchr::memchr_iter(b'\n', before).count() as u64).error())
     }
 
     /// Reads on; `false` at the end.

@@ -2,7 +2,7 @@ use std::{fmt, io, path::PathBuf};
 
 use mlci_model::Value;
 
-use super::{Problem, ProblemCount, TextColumn, levels::Levels};
+use super::{Compression, Problem, ProblemCount, TextColumn, chunks::LONGEST_ROW, levels::Levels, source::NoText};
 
 /// Data that cannot be read as a table. The text says what to change in the data or in `mlci.toml`.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,40 @@ pub enum ReadError {
     /// The reader failed.
     #[error("the data cannot be read")]
     Io(#[source] io::Error),
+    /// Compressed data ends too early, or is not what was compressed.
+    #[error("the data is compressed by {format}, and damaged or cut off: make the file anew")]
+    Damaged {
+        /// The format.
+        format: Compression,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The data is no CSV in UTF-8, by its first bytes.
+    #[error("the data is {what}, and has to be CSV in UTF-8{}", remedy(what))]
+    NotText {
+        /// What it is instead.
+        what: &'static str,
+    },
+    /// Parquet that cannot be read.
+    #[error("the Parquet data cannot be read: it is damaged, cut off, or written in a way that is not known here")]
+    Parquet(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A column of Parquet that is used has not one value a row.
+    #[error("`{column}` is {what}, and cannot be a feature or the target: write `[data] exclude = [{column:?}]`")]
+    Unreadable {
+        /// The column.
+        column: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A row is so long that a quote is more likely never closed.
+    #[error(
+        "line {line}: the row that begins here is longer than {} MiB: look for a quote that is not closed",
+        LONGEST_ROW >> 20
+    )]
+    LongRow {
+        /// The line.
+        line: u64,
+    },
     /// There is not even a header.
     #[error("the data is empty: the first line has to name the columns")]
     Empty,
@@ -41,6 +75,13 @@ pub enum ReadError {
         /// The delimiter asked for.
         delimiter: u8,
     },
+    /// The byte that comments begin with cannot be one.
+    #[error("{:?} cannot begin comments: `[data] comment` is an ASCII character, not a quote, a line end or the \
+        delimiter", char::from(*comment))]
+    InvalidComment {
+        /// The byte asked for.
+        comment: u8,
+    },
     /// The header is one field that contains another usual delimiter.
     #[error(
         "the header is the one column `{}`: if {found:?} separates fields, write `[data] delimiter = {found:?}`",
@@ -53,7 +94,7 @@ pub enum ReadError {
         found: char,
     },
     /// The header is not UTF-8.
-    #[error("the header (line 1) is not valid UTF-8: save the data as UTF-8")]
+    #[error("the header is not valid UTF-8: {}", super::problem::TO_UTF8)]
     HeaderNotUtf8,
     /// A column has no name.
     #[error("column {position} of the header has no name: every column needs one")]
@@ -153,12 +194,23 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// What a reader of the text failed with.
+    pub(super) fn of(error: io::Error) -> Self {
+        match error.downcast::<NoText>() {
+            Ok(NoText::Damaged(format, why)) => Self::Damaged { format, source: io::Error::other(why) },
+            Ok(NoText::Other(what)) => Self::NotText { what },
+            Ok(NoText::LongRow(line)) => Self::LongRow { line },
+            Err(error) => Self::Io(error),
+        }
+    }
+
     /// Whether the options are wrong, and not the data.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
             Self::InvalidDelimiter { .. }
+                | Self::InvalidComment { .. }
                 | Self::WrongDelimiter { .. }
                 | Self::UnknownColumn { .. }
                 | Self::Conflict { .. }
@@ -204,6 +256,14 @@ impl fmt::Display for Key {
             Self::Id => "`[data] id`",
             Self::Columns => "`[data.columns]`",
         })
+    }
+}
+
+fn remedy(what: &str) -> String {
+    match what {
+        "UTF-16" | "UTF-32" => format!(": iconv -f {what} -t UTF-8"),
+        "Parquet" => ": this program was built without the feature `parquet`, or reads it from a pipe".to_owned(),
+        _ => ": export it as that".to_owned(),
     }
 }
 

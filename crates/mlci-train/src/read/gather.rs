@@ -10,11 +10,11 @@ use std::{
 use mlci_core::Digest;
 
 use super::{
-    Hashing, ReadError, ReadFileError, ReadOptions, Text, assemble, begin,
+    Hashing, Plain, ReadError, ReadFileError, ReadOptions, RowUnit, assemble, begin,
     chunks::{Chunk, Chunks},
     first::First,
     parallel::{self, Order, with_pool},
-    plan::Plan,
+    plan::{self, Plan},
     rows::Rows,
     rows_of,
 };
@@ -38,17 +38,19 @@ pub fn gather<R: Read>(
     read: &ReadOptions,
     train: &TrainOptions,
 ) -> Result<(Gathered, Digest), ReadError> {
-    let text = || open().map(|reader| Text::new(Hashing::new(reader))).map_err(ReadError::Io);
-    let (mut chunks, header) = begin(text()?, read.delimiter)?;
-    let mut plan = Plan::new(&header, read)?;
-    let mut seen = None;
-    if plan.takes_levels_of_data() {
+    let bytes = || open().map(Hashing::new).map_err(ReadError::Io);
+    let mut first_bytes = bytes()?;
+    let (chunks, header) = begin(&mut first_bytes, read)?;
+    let mut plan = Plan::new(plan::header(&header, read.delimiter)?, RowUnit::Line, read)?;
+    let mut later_bytes = None;
+    let chunks = if plan.takes_levels_of_data() {
         // Levels make columns, so that they have to be known before anything is summed up.
-        let (levels, digest) = levels_of_data(chunks, &plan, read)?;
+        let levels = levels_of_data(chunks, &plan, read)?;
         plan.freeze(levels)?;
-        seen = Some(digest);
-        (chunks, _) = begin(text()?, read.delimiter)?;
-    }
+        begin(later_bytes.insert(bytes()?), read)?.0
+    } else {
+        chunks
+    };
     let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count();
     let width = plan.features.len() + 1;
     let keeping = Keeping::new(train, width + unused);
@@ -58,51 +60,57 @@ pub fn gather<R: Read>(
     let mut first = First::new(&pass);
     let bounds = Bounds::default();
     let take = |dealt| first.take(dealt, &bounds);
-    let (sides, digest) = if keeping.factors {
-        let (sides, digest) = pass.run::<R, BlockQr>(chunks, &bounds, take)?;
-        (sides.map(|sides| Sides::of(sides, width, Sums::Qr)), digest)
+    let sides = if keeping.factors {
+        pass.run::<BlockQr>(chunks, &bounds, take)?.map(|sides| Sides::of(sides, width, Sums::Qr))
     } else {
-        let (sides, digest) = pass.run::<R, Moments>(chunks, &bounds, take)?;
-        (sides.map(|sides| Sides::of(sides, width, Sums::Moments)), digest)
+        pass.run::<Moments>(chunks, &bounds, take)?.map(|sides| Sides::of(sides, width, Sums::Moments))
     };
     let changed = || ReadError::Io(io::Error::other("it was read twice, and was not the same the second time"));
-    if seen.is_some_and(|seen| seen != digest) {
+    let digest = first_bytes.finish();
+    if later_bytes.is_some_and(|later| later.finish() != digest) {
         return Err(changed());
     }
     let passed = first.finish(sides)?;
     let again = || {
-        let (chunks, _) = begin(text()?, read.delimiter)?;
-        let (sides, second) = pass.run::<R, BlockQr>(chunks, &Bounds::default(), |_| {})?;
-        if second == digest { Ok(sides.map(|sides| Sides::of(sides, width, Sums::Qr))) } else { Err(changed()) }
+        let mut bytes = bytes()?;
+        let (chunks, _) = begin(&mut bytes, read)?;
+        let sides = pass.run::<BlockQr>(chunks, &Bounds::default(), |_| {})?;
+        if bytes.finish() == digest { Ok(sides.map(|sides| Sides::of(sides, width, Sums::Qr))) } else { Err(changed()) }
     };
     Ok((Gathered::conclude(passed, train, again)?, digest))
 }
 
-/// Reads a CSV file as [`gather`] does.
+/// Reads a file as [`gather`] does, or, with the feature `parquet`, Parquet as [`read_file`](crate::read_file) does: of
+/// that all rows are in memory.
 ///
 /// # Errors
 /// [`ReadFileError`] naming the path.
 pub fn gather_file(path: &Path, read: &ReadOptions, train: &TrainOptions) -> Result<(Gathered, Digest), ReadFileError> {
+    #[cfg(feature = "parquet")]
+    if super::is_parquet(path)? {
+        let (table, digest) = super::read_file(path, read)?;
+        return Ok((Gathered::of(&table, train), digest));
+    }
     let open = || mlci_core::open_file(path).map_err(|error| error.source);
     gather(open, read, train).map_err(|source| ReadFileError { path: path.to_owned(), source })
 }
 
-/// The levels of each column that takes them of the data, and the digest of that.
-fn levels_of_data<R: Read>(
-    mut chunks: Chunks<Text<Hashing<R>>>,
+/// The levels of each column that takes them of the data.
+fn levels_of_data(
+    mut chunks: Chunks<Plain<'_>>,
     plan: &Plan,
     read: &ReadOptions,
-) -> Result<(Vec<Vec<String>>, Digest), ReadError> {
+) -> Result<Vec<Vec<String>>, ReadError> {
+    chunks.of(super::CHUNK);
     let of_chunk = |chunk: Chunk| {
         let mut rows = rows_of(&chunk, plan, read)?;
         rows.forget();
         Ok(rows)
     };
     let mut rows = Rows::new(plan, read.missing);
-    parallel::in_order(|| chunks.next().map_err(ReadError::Io), of_chunk, |next| rows.append(next))?;
+    parallel::in_order(|| chunks.next().map_err(ReadError::of), of_chunk, |next| rows.append(next))?;
     let mut tallies = rows.sound()?.tallies;
-    let levels = assemble::levels(plan, &mut tallies, &mut [], &mut [])?;
-    Ok((levels, chunks.into_inner().into_inner().finish()))
+    assemble::levels(plan, &mut tallies, &mut [], &mut [])
 }
 
 /// What every pass over the data is told.
@@ -152,12 +160,12 @@ enum Out<'p, S> {
 impl<'p> Pass<'p> {
     /// Reads, deals and sums up, with as many threads as there are processors. What comes of it does not depend on them.
     #[expect(clippy::type_complexity, reason = "an error of the data, then one of its numbers")]
-    fn run<R: Read, S: Statistic + Send>(
+    fn run<S: Statistic + Send>(
         &self,
-        mut chunks: Chunks<Text<Hashing<R>>>,
+        mut chunks: Chunks<Plain<'_>>,
         bounds: &Bounds,
         mut take: impl FnMut(Dealt<'p>),
-    ) -> Result<(Result<BTreeMap<Side, Summed<S>>, BlockError>, Digest), ReadError> {
+    ) -> Result<Result<BTreeMap<Side, Summed<S>>, BlockError>, ReadError> {
         chunks.of(super::CHUNK);
         let mut lanes = Lanes::new(self.recipe.width, self.keeping.deal.folds);
         with_pool(
@@ -176,7 +184,7 @@ impl<'p> Pass<'p> {
                                 sent += 1;
                             }
                             Ok(None) => end = Some(Ok(())),
-                            Err(error) => end = Some(Err(ReadError::Io(error))),
+                            Err(error) => end = Some(Err(ReadError::of(error))),
                         }
                     }
                     match pool.take() {
@@ -205,7 +213,7 @@ impl<'p> Pass<'p> {
                 end.unwrap_or(Ok(()))
             },
         )?;
-        Ok((lanes.finish(), chunks.into_inner().into_inner().finish()))
+        Ok(lanes.finish())
     }
 
     fn deal(&self, chunk: &Chunk, bounds: &Bounds) -> Result<Dealt<'p>, ReadError> {

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     cell::{self, Cell, EXACT, Form},
     chunks::Chunk,
+    field::Field,
     number::number,
     plan::Plan,
     rows::Rows,
@@ -209,7 +210,7 @@ impl<'c> Reader<'c> {
                 if cell == Cell::Missing {
                     tally.miss(line);
                 }
-                tally.keep(role, cell, field);
+                tally.keep(role, cell, &Field::text(field));
             }
             if role == Role::Id {
                 rows.ids.push(String::from_utf8_lossy(field).into_owned());
@@ -250,14 +251,14 @@ fn level_of(rows: &mut Rows<'_>, position: usize, field: &[u8]) -> Option<f64> {
 mod tests {
     use crate::{
         Table,
-        read::{Chunk, ColumnOptions, MissingPolicy, Plan, ReadError, ReadOptions, rows_of},
+        read::{Chunk, ColumnOptions, MissingPolicy, Plan, ReadError, ReadOptions, RowUnit, rows_of},
     };
 
     use mlci_model::Value;
 
     fn read(text: &str, has_quotes: bool, options: &ReadOptions) -> Result<Table, ReadError> {
-        let header = csv::ByteRecord::from(vec!["a", "b", "note", "y", "id"]);
-        let plan = Plan::new(&header, options).unwrap();
+        let header = ["a", "b", "note", "y", "id"].map(str::to_owned).to_vec();
+        let plan = Plan::new(header, RowUnit::Line, options).unwrap();
         let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, lines: 0, is_last: true, has_quotes };
         rows_of(&chunk, &plan, options)?.finish()
     }

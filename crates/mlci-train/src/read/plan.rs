@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use csv::ByteRecord;
 use mlci_model::{Column, Kind, Range, Unseen};
 
-use super::{Key, ReadError, ReadOptions, rule::Rule};
+use super::{Key, Place, ReadError, ReadOptions, RowUnit, rule::Rule};
 use crate::Role;
 
 /// What each column of the header is for.
@@ -20,13 +20,15 @@ pub(super) struct Plan {
     pub(super) target: usize,
     /// The position of the identifier.
     pub(super) id: Option<usize>,
+    /// What rows are counted by.
+    pub(super) unit: RowUnit,
     /// The byte between fields.
     pub(super) delimiter: u8,
 }
 
 impl Plan {
-    pub(super) fn new(header: &ByteRecord, options: &ReadOptions) -> Result<Self, ReadError> {
-        let names = self::header(header, options.delimiter)?;
+    /// What each column of these names, none of which stands twice, is for.
+    pub(super) fn new(names: Vec<String>, unit: RowUnit, options: &ReadOptions) -> Result<Self, ReadError> {
         let positions: HashMap<&str, usize> =
             names.iter().enumerate().map(|(position, name)| (name.as_str(), position)).collect();
         let find = |key, name: &str| {
@@ -95,7 +97,7 @@ impl Plan {
                 *place = role;
             }
         }
-        Ok(Self { roles, rules, features, target, id, names, delimiter: options.delimiter })
+        Ok(Self { roles, rules, features, target, id, names, unit, delimiter: options.delimiter })
     }
 
     /// Whether levels of a column that is used are those that the data has.
@@ -128,6 +130,11 @@ impl Plan {
         self.features.iter().chain([&self.target]).map(column).collect()
     }
 
+    /// Where a value of a column stands.
+    pub(super) fn place(&self, line: u64, position: usize, cell: &[u8]) -> Place {
+        Place::new(line, self.unit, self.name(position), cell)
+    }
+
     pub(super) fn name(&self, position: usize) -> &str {
         self.names.get(position).map_or("", String::as_str)
     }
@@ -136,12 +143,7 @@ impl Plan {
 /// The names in the header: each there, each once, and not all in one field.
 pub(super) fn header(record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, ReadError> {
     let names = names(record)?;
-    let mut positions = HashMap::with_capacity(names.len());
-    for (position, name) in names.iter().enumerate() {
-        if let Some(first) = positions.insert(name.as_str(), position) {
-            return Err(ReadError::DuplicateName { name: name.clone(), first: first + 1, second: position + 1 });
-        }
-    }
+    refuse_twice(&names)?;
     if let [name] = names.as_slice() {
         let mut usual = [';', '\t', '|', ','].into_iter().filter(|usual| *usual != char::from(delimiter));
         if let Some(found) = usual.find(|usual| name.contains(*usual)) {
@@ -149,6 +151,17 @@ pub(super) fn header(record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, 
         }
     }
     Ok(names)
+}
+
+/// Refuses names of which one stands twice.
+pub(super) fn refuse_twice(names: &[String]) -> Result<(), ReadError> {
+    let mut positions = HashMap::with_capacity(names.len());
+    for (position, name) in names.iter().enumerate() {
+        if let Some(first) = positions.insert(name.as_str(), position) {
+            return Err(ReadError::DuplicateName { name: name.clone(), first: first + 1, second: position + 1 });
+        }
+    }
+    Ok(())
 }
 
 fn names(header: &ByteRecord) -> Result<Vec<String>, ReadError> {

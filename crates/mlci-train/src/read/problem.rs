@@ -2,6 +2,12 @@ use std::fmt;
 
 use mlci_model::{Kind, parse_date};
 
+use super::RowUnit;
+
+/// Text that is not UTF-8 and has no zero bytes is nearly always in one byte a character.
+pub(super) const TO_UTF8: &str =
+    "the text looks like Latin-1 or Windows-1252: save it as UTF-8, or iconv -f WINDOWS-1252 -t UTF-8";
+
 /// A row or value that cannot be used. Lines count from 1, the header included, as editors count them.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -29,6 +35,8 @@ pub enum Problem {
     OnlyMissing {
         /// The line.
         line: u64,
+        /// What it counts.
+        unit: RowUnit,
     },
     /// A value is missing.
     Missing {
@@ -165,8 +173,10 @@ pub struct ProblemCount {
 /// Where a value stands, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The line on which its row begins.
+    /// The line on which its row begins, or the number of the row.
     pub line: u64,
+    /// What that counts.
+    pub unit: RowUnit,
     /// The name of its column.
     pub column: String,
     /// The text of the cell, cut where it is long.
@@ -174,20 +184,20 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn new(line: u64, column: &str, cell: &[u8]) -> Self {
+    pub(super) fn new(line: u64, unit: RowUnit, column: &str, cell: &[u8]) -> Self {
         const SHOWN: usize = 40;
         let text = String::from_utf8_lossy(cell);
         let mut value: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
         if text.chars().nth(SHOWN).is_some() {
             value.push('…');
         }
-        Self { line, column: column.to_owned(), value }
+        Self { line, unit, column: column.to_owned(), value }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column `{}`: ", self.line, self.column)?;
+        write!(f, "{} {}, column `{}`: ", self.unit, self.line, self.column)?;
         if self.value.is_empty() { f.write_str("an empty cell") } else { write!(f, "`{}`", self.value) }
     }
 }
@@ -200,7 +210,7 @@ impl Problem {
             Self::Ragged { line, .. }
             | Self::NotUtf8 { line }
             | Self::UnclosedQuote { line }
-            | Self::OnlyMissing { line } => *line,
+            | Self::OnlyMissing { line, .. } => *line,
             Self::Missing { at }
             | Self::NotFinite { at }
             | Self::NotANumber { at }
@@ -244,11 +254,12 @@ impl fmt::Display for Problem {
                 "line {line}: expected {expected} fields as in the header, found {found}: look for a missing or \
                  unquoted delimiter, or a quote that is not closed"
             ),
-            Self::NotUtf8 { line } => write!(f, "line {line}: not valid UTF-8: save the data as UTF-8"),
+            Self::NotUtf8 { line } => write!(f, "line {line}: not valid UTF-8: {TO_UTF8}"),
             Self::UnclosedQuote { line } => write!(f, "line {line}: a quote is opened and never closed"),
-            Self::OnlyMissing { line } => {
-                write!(f, "line {line}: every value is missing: delete the line, or write `[data] missing = \"drop\"`")
-            }
+            Self::OnlyMissing { line, unit } => write!(
+                f,
+                "{unit} {line}: every value is missing: delete the {unit}, or write `[data] missing = \"drop\"`"
+            ),
             Self::Missing { at } => {
                 write!(
                     f,
@@ -291,14 +302,14 @@ impl fmt::Display for Problem {
             }
             Self::NotUnique { at, first } => write!(
                 f,
-                "{at} stands on line {first} too, and `[data.columns.{:?}] unique = true` allows each value once",
-                at.column
+                "{at} stands in {} {first} too, and `[data.columns.{:?}] unique = true` allows each value once",
+                at.unit, at.column
             ),
             Self::TooManyMissing { at, missing, rows, allowed } => write!(
                 f,
-                "line {}, column `{}`: the first of {missing} missing values in {rows} rows, and \
+                "{} {}, column `{}`: the first of {missing} missing values in {rows} rows, and \
                  `[data.columns.{:?}] max_missing = {allowed}` allows a share of {allowed}",
-                at.line, at.column, at.column
+                at.unit, at.line, at.column, at.column
             ),
         }
     }

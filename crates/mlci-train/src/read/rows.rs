@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
 
 use csv::ByteRecord;
-use mlci_model::{Kind, Unseen, is_missing, parse_date};
+use mlci_model::Kind;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     MissingPolicy, Place, Problem, ProblemKind, ReadError, TextColumn, assemble,
-    cell::{self, Cell, EXACT, Form},
+    cell::{Cell, EXACT, Form},
+    field::{Field, filled},
     levels::replace,
     plan::Plan,
-    rule::{Fill, Rule},
+    rule::Rule,
     tally::Tally,
     violations::Violations,
 };
@@ -89,7 +90,7 @@ impl<'p> Rows<'p> {
             }
             let violations = &mut self.violations;
             tally.unique.append(std::mem::take(&mut theirs.unique), |line, text, first| {
-                let at = || Place::new(line, plan.name(position), text.as_bytes());
+                let at = || plan.place(line, position, text.as_bytes());
                 violations.note(Some(position), ProblemKind::NotUnique, || Problem::NotUnique { at: at(), first });
             });
         }
@@ -119,12 +120,16 @@ impl<'p> Rows<'p> {
         if !record.as_slice().is_ascii() && record.iter().any(|field| std::str::from_utf8(field).is_err()) {
             return self.refuse(Problem::NotUtf8 { line });
         }
+        self.add_fields(line, record.iter().map(Field::text));
+    }
+
+    /// Adds a row that has one field a column.
+    pub(super) fn add_fields<'f>(&mut self, line: u64, fields: impl Iterator<Item = Field<'f>> + Clone) {
         self.read += 1;
-        let mut fields = record.iter().zip(&self.plan.rules);
-        if fields.all(|(field, rule)| is_missing(field.trim_ascii()) && position_of(rule, field).is_none()) {
+        if fields.clone().zip(&self.plan.rules).all(|(field, rule)| field.is_missing(rule)) {
             self.tallies.iter_mut().for_each(|tally| tally.miss(line));
             match self.policy {
-                MissingPolicy::Stop => self.note(None, Problem::OnlyMissing { line }),
+                MissingPolicy::Stop => self.note(None, Problem::OnlyMissing { line, unit: self.plan.unit }),
                 MissingPolicy::Drop => *self.dropped.entry(DropReason::OnlyMissing).or_default() += 1,
             }
             return;
@@ -132,9 +137,8 @@ impl<'p> Rows<'p> {
         let mut reason = None;
         let mut sound = true;
         self.cells.clear();
-        for (position, field) in record.iter().enumerate() {
-            let field = field.trim_ascii();
-            let (cell, fate) = self.take(position, line, field);
+        for (position, field) in fields.clone().enumerate() {
+            let (cell, fate) = self.take(position, line, &field);
             self.cells.push(cell);
             match fate {
                 Fate::Fine => {}
@@ -149,23 +153,23 @@ impl<'p> Rows<'p> {
         match reason {
             Some(reason) => *self.dropped.entry(reason).or_default() += 1,
             // Nothing is built from rows once there is a problem.
-            None if self.violations.is_empty() => self.keep(line, record),
+            None if self.violations.is_empty() => self.keep(line, fields),
             None => {}
         }
     }
 
     /// Reads and checks one cell, and notes its problem if it has one.
-    fn take(&mut self, position: usize, line: u64, field: &[u8]) -> (Cell, Fate) {
+    fn take(&mut self, position: usize, line: u64, field: &Field<'_>) -> (Cell, Fate) {
         let (Some(tally), Some(role), Some(rule)) =
             (self.tallies.get_mut(position), self.plan.roles.get(position), self.plan.rules.get(position))
         else {
             return (Cell::Missing, Fate::Fine);
         };
-        let mut cell = if role.is_used() { read(rule, tally, field) } else { cell::parse(field) };
+        let mut cell = if role.is_used() { field.read(rule, tally) } else { field.parse() };
         if cell == Cell::Missing {
             tally.miss(line);
         } else if rule.unique {
-            tally.unique.add(cell, line, field);
+            tally.unique.add(cell, line, &field.written());
         }
         if !role.is_used() {
             return (cell, Fate::Fine);
@@ -200,7 +204,10 @@ impl<'p> Rows<'p> {
                 }
             }
         };
-        let problem = || problem(kind, Place::new(line, self.plan.name(position), field), rule, field);
+        let problem = || {
+            let written = field.written();
+            problem(kind, self.plan.place(line, position, &written), rule, &written)
+        };
         self.violations.note(Some(position), kind, problem);
         (cell, Fate::Problem)
     }
@@ -209,10 +216,10 @@ impl<'p> Rows<'p> {
         self.violations.note(column, problem.kind(), || problem);
     }
 
-    fn keep(&mut self, line: u64, record: &ByteRecord) {
+    fn keep<'f>(&mut self, line: u64, fields: impl Iterator<Item = Field<'f>> + Clone) {
         let value = |position: &usize| match self.cells.get(*position) {
             Some(Cell::Number(value, _)) => *value,
-            // `check` let the row pass, so its used cells are numbers.
+            // `take` let the row pass, so its used cells are numbers.
             _ => f64::NAN,
         };
         self.matrix.extend(self.plan.features.iter().map(value));
@@ -221,18 +228,17 @@ impl<'p> Rows<'p> {
         self.kept += 1;
         self.bytes.clear();
         for ((field, cell), (tally, role)) in
-            record.iter().zip(&self.cells).zip(self.tallies.iter_mut().zip(&self.plan.roles))
+            fields.clone().zip(&self.cells).zip(self.tallies.iter_mut().zip(&self.plan.roles))
         {
-            let field = field.trim_ascii();
-            self.bytes.extend(field);
+            field.add_to(&mut self.bytes);
             self.bytes.push(self.plan.delimiter);
-            tally.keep(*role, *cell, field);
+            tally.keep(*role, *cell, &field);
         }
         // As many rows are written already, so that those need not be copied to be hashed.
         self.bytes.pop();
         self.hashes.push(xxh3_64(&self.bytes));
-        if let Some(id) = self.plan.id.and_then(|id| record.get(id)) {
-            self.ids.push(String::from_utf8_lossy(id.trim_ascii()).into_owned());
+        if let Some(id) = self.plan.id.and_then(|id| fields.clone().nth(id)) {
+            self.ids.push(String::from_utf8_lossy(&id.written()).into_owned());
         }
     }
 
@@ -284,7 +290,7 @@ impl<'p> Rows<'p> {
             let Some(allowed) = rule.max_missing.filter(|allowed| missing as f64 > allowed * rows as f64) else {
                 continue;
             };
-            let at = Place::new(tally.first_missing.unwrap_or_default(), self.plan.name(position), b"");
+            let at = self.plan.place(tally.first_missing.unwrap_or_default(), position, b"");
             self.violations.note(Some(position), ProblemKind::TooManyMissing, || Problem::TooManyMissing {
                 at,
                 missing,
@@ -292,31 +298,6 @@ impl<'p> Rows<'p> {
                 allowed,
             });
         }
-    }
-}
-
-/// Reads a cell whose white space is trimmed.
-fn read(rule: &Rule, tally: &mut Tally, field: &[u8]) -> Cell {
-    match rule.kind {
-        Some(Kind::Category) => match position_of(rule, field) {
-            Some(position) => level(position),
-            None if is_missing(field) => Cell::Missing,
-            None if rule.takes_levels_of_data() => match std::str::from_utf8(field) {
-                Ok(text) => level(tally.levels.position(text)),
-                Err(_) => Cell::Text,
-            },
-            None if rule.unseen == Unseen::Base => {
-                tally.unseen += 1;
-                level(0)
-            }
-            None => Cell::Text,
-        },
-        Some(Kind::Date) if is_missing(field) => Cell::Missing,
-        Some(Kind::Date) => match std::str::from_utf8(field).ok().and_then(parse_date) {
-            Some(days) => Cell::Number(days, form(days)),
-            None => Cell::Text,
-        },
-        _ => cell::parse(field),
     }
 }
 
@@ -331,26 +312,6 @@ fn problem(kind: ProblemKind, at: Place, rule: &Rule, field: &[u8]) -> Problem {
         ProblemKind::UnknownLevel => Problem::UnknownLevel { at, nearest: rule.nearest(field) },
         ProblemKind::NotADate => Problem::NotADate { at },
         _ => Problem::NotANumber { at },
-    }
-}
-
-/// The position of a level that is declared.
-fn position_of(rule: &Rule, field: &[u8]) -> Option<usize> {
-    std::str::from_utf8(field.trim_ascii()).ok().and_then(|text| rule.position(text))
-}
-
-fn level(position: usize) -> Cell {
-    Cell::Number(position as f64, Form::Whole)
-}
-
-fn form(value: f64) -> Form {
-    if value.fract() == 0.0 { Form::Whole } else { Form::Decimal }
-}
-
-fn filled(fill: &Fill, tally: &mut Tally) -> Cell {
-    match fill {
-        Fill::Value(value) => Cell::Number(*value, form(*value)),
-        Fill::Level(name) => level(tally.levels.position(name)),
     }
 }
 

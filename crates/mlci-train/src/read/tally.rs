@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::{
     cell::{Cell, Form},
+    field::Field,
     levels::Levels,
 };
 use crate::{Distinct, Role};
@@ -75,7 +76,7 @@ impl Tally {
     }
 
     /// Takes in a cell of a row that is kept.
-    pub(super) fn keep(&mut self, role: Role, cell: Cell, field: &[u8]) {
+    pub(super) fn keep(&mut self, role: Role, cell: Cell, field: &Field<'_>) {
         match cell {
             Cell::Number(value, form @ (Form::Whole | Form::Decimal)) => {
                 self.decimal |= form == Form::Decimal;
@@ -88,7 +89,7 @@ impl Tally {
             Cell::Missing | Cell::NotFinite | Cell::Text => self.spare = None,
         }
         if !role.is_used() && cell != Cell::Missing && self.distinct.len() <= Distinct::LIMIT {
-            self.distinct.insert(xxh3_64(field));
+            self.distinct.insert(xxh3_64(&field.written()));
         }
     }
 

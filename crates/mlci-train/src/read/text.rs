@@ -2,6 +2,8 @@ use std::io::{self, Read};
 
 use mlci_core::{Digest, DigestBuilder};
 
+use super::source::NoText;
+
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
 /// Takes a byte order mark off the beginning and turns `\r\n` and `\r` into `\n`, however the bytes are split over
@@ -18,7 +20,7 @@ pub(super) struct Text<R> {
 enum Beginning {
     Unread,
     /// Bytes read in search of the mark, and which of them are still to be handed out.
-    Held([u8; 3], std::ops::Range<usize>),
+    Held([u8; 4], std::ops::Range<usize>),
     Done,
 }
 
@@ -27,12 +29,8 @@ impl<R: Read> Text<R> {
         Self { inner, beginning: Beginning::Unread, after_return: false }
     }
 
-    pub(super) fn into_inner(self) -> R {
-        self.inner
-    }
-
     fn begin(&mut self) -> io::Result<()> {
-        let mut bytes = [0; 3];
+        let mut bytes = [0; 4];
         let mut count = 0;
         while let Some(room @ [_, ..]) = bytes.get_mut(count..) {
             match self.inner.read(room) {
@@ -42,7 +40,11 @@ impl<R: Read> Text<R> {
                 Err(error) => return Err(error),
             }
         }
-        let held = if count == 3 && bytes == BYTE_ORDER_MARK { 3..3 } else { 0..count };
+        let first = bytes.get(..count).unwrap_or_default();
+        if let Some(encoding) = other_encoding(first) {
+            return Err(NoText::Other(encoding).error());
+        }
+        let held = if first.starts_with(&BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len()..count } else { 0..count };
         self.beginning = Beginning::Held(bytes, held);
         Ok(())
     }
@@ -96,6 +98,16 @@ impl<R: Read> Read for Text<R> {
                 return Ok(kept);
             }
         }
+    }
+}
+
+/// The encoding that the first four bytes show, where it is not UTF-8 or one of its like. CSV begins with the name of a
+/// column, so that a zero byte is the half of a character.
+fn other_encoding(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [0xff, 0xfe, 0, 0] | [_, 0, 0, 0] | [0, 0, 0xfe, 0xff] | [0, 0, 0, _] => Some("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => Some("UTF-16"),
+        _ => None,
     }
 }
 
@@ -173,6 +185,6 @@ mod tests {
         let bytes = b"\xef\xbb\xbfa\r\n";
         let mut text = Text::new(Hashing::new(&bytes[..]));
         text.read_to_end(&mut Vec::new()).unwrap();
-        assert_eq!(text.into_inner().finish(), Digest::of(bytes));
+        assert_eq!(text.inner.finish(), Digest::of(bytes));
     }
 }

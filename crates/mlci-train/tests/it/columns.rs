@@ -7,7 +7,7 @@ use crate::{declare, drop_missing, exclude, read, refused};
 fn headers_that_cannot_be_used() {
     refused("a,,y\n1,2,3\n", |_| {}, &["column 2 of the header has no name"]);
     refused("a,y, a \n1,2,3\n", |_| {}, &["names `a` twice (columns 1 and 3)"]);
-    refused(b"a,\xff,y\n1,2,3\n", |_| {}, &["line 1", "UTF-8"]);
+    refused(b"a,\xff,y\n1,2,3\n", |_| {}, &["the header is not valid UTF-8", "iconv"]);
     refused("a;b;y\n1;2;3\n", |_| {}, &["`[data] delimiter = ';'`"]);
     assert!(read("a;b;y\n1;2;3\n", |options| options.delimiter = b';').is_ok());
     for delimiter in [b'"', b'\n', b'\r', 0xff] {

@@ -8,10 +8,13 @@ mod choice;
 mod classes;
 mod columns;
 mod fit;
+mod formats;
 mod gather;
 mod kinds;
 mod leakage;
 mod linear;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod read;
 mod reference;
 mod slices;

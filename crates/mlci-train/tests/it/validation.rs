@@ -25,10 +25,10 @@ fn unique_values() {
     };
     assert!(read(csv, as_id(ColumnOptions::default())).is_ok());
     let says =
-        ["2 problems", "line 4, column `id`: `x` stands on line 2 too", "line 7, column `id`: `x` stands on line 2"];
+        ["2 problems", "line 4, column `id`: `x` stands in line 2 too", "line 7, column `id`: `x` stands in line 2"];
     refused(csv, as_id(unique()), &says);
     // However a number is written; missing ones may stand more than once.
-    let says = ["1 problem", "line 4, column `a`: `1.0` stands on line 2 too"];
+    let says = ["1 problem", "line 4, column `a`: `1.0` stands in line 2 too"];
     refused(
         "a,y\n1,1\n2,2\n1.0,3\nNA,3\nNA,4\n",
         |options| (declare("a", unique())(options), drop_missing(options)).1,
@@ -38,7 +38,7 @@ fn unique_values() {
     let csv: String = std::iter::once("a,y\n".to_owned())
         .chain((0..80_000).map(|row| format!("{},{row}\n", if row == 79_000 { 5 } else { row })))
         .collect();
-    refused(&csv, declare("a", unique()), &["line 79002, column `a`: `5` stands on line 7 too"]);
+    refused(&csv, declare("a", unique()), &["line 79002, column `a`: `5` stands in line 7 too"]);
     let report = read("a,y\n1,1\n2,2\n", declare("a", unique())).unwrap();
     assert_eq!(report.report().columns[0].checks, ["unique"]);
 }

@@ -97,7 +97,8 @@ fn data(report: &Report) -> Option<Section> {
 }
 
 fn column(column: &ColumnReport) -> Markup {
-    let profile = column.profile.as_ref();
+    let measured = view::measured(column);
+    let range = view::range(column);
     html! {
         tr {
             th scope="row" {
@@ -106,14 +107,17 @@ fn column(column: &ColumnReport) -> Markup {
                     @if let Some(kind) = column.kind { (kind) } @else { "text" }
                     @if let Some(unit) = &column.unit { ", " (clip(unit, 40)) }
                 }
+                @for finding in view::findings(column) { small { (finding) } }
             }
             td { (column.role) }
-            td.picture { @if let Some(profile) = profile { @let (edges, counts) = view::bins(profile); (density(&edges, counts)) } }
-            @for value in [
-                profile.map(|profile| profile.mean), profile.map(|profile| profile.standard_deviation),
-                profile.map(|profile| profile.min), profile.map(|profile| profile.max),
-            ] {
+            td.picture {
+                @if let Some(profile) = &column.profile { @let (edges, counts) = view::bins(profile); (density(&edges, counts)) }
+            }
+            @for value in [measured.map(|profile| profile.mean), measured.map(|profile| profile.standard_deviation)] {
                 td.num { @if let Some(value) = value { (number(value)) } @else { "–" } }
+            }
+            @for value in [range.as_ref().map(|range| &range.0), range.as_ref().map(|range| &range.1)] {
+                td.num { @if let Some(value) = value { (value) } @else { "–" } }
             }
             td.num { (count(column.missing)) }
             td.num { (column.distinct) }

@@ -209,14 +209,16 @@ fn data(report: &Report) -> Table {
     let rows = columns.iter().map(|column| {
         let unit = column.unit.as_deref().map(|unit| format!(" ({})", prose(unit))).unwrap_or_default();
         let profile = column.profile.as_ref();
+        let measured = view::measured(column);
         let moment = |value: Option<f64>| value.map(number).unwrap_or_default();
+        let findings = view::findings(column).iter().map(|finding| format!("; {}", prose(finding))).collect::<String>();
         vec![
-            format!("{}{unit}", code(&column.name)),
+            format!("{}{unit}{findings}", code(&column.name)),
             column.role.to_string(),
             profile.map(view::bins).map(|(edges, counts)| spark(&rebin(&edges, counts))).unwrap_or_default(),
-            moment(profile.map(|profile| profile.mean)),
-            moment(profile.map(|profile| profile.standard_deviation)),
-            profile.map(|profile| interval((profile.min, profile.max))).unwrap_or_default(),
+            moment(measured.map(|profile| profile.mean)),
+            moment(measured.map(|profile| profile.standard_deviation)),
+            view::range(column).map(|(least, greatest)| format!("{least} to {greatest}")).unwrap_or_default(),
             count(column.missing),
             column.distinct.to_string(),
         ]
