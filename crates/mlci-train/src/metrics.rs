@@ -153,7 +153,7 @@ impl Metrics {
     /// # Errors
     /// [`ScoreError`] where there is nothing to compare, a truth is no class or a prediction no probability.
     pub fn of_classes(scored: Scored<'_>, threshold: f64) -> Result<Self, ScoreError> {
-        let ranked = Ranked::new(scored, threshold, &[])?;
+        let ranked = Ranked::new(scored, threshold)?;
         let ones = vec![1; scored.truth.len()];
         Ok(Self { classification: Some(Classification::of(&ranked, &ones)), ..Self::of(scored)? })
     }
@@ -325,7 +325,8 @@ enum By {
     /// Row numbers in ascending order of their error.
     Rows(Vec<usize>),
     Groups(Groups),
-    Classes(Ranked),
+    /// With the group of each row, if groups are drawn.
+    Classes(Ranked, Vec<u16>),
 }
 
 /// Absolute errors, row by row.
@@ -353,15 +354,19 @@ impl<'a> Weighed<'a> {
 
     /// Probabilities of class 1, which are said to be class 1 from this threshold on.
     pub(crate) fn of_classes(scored: Scored<'a>, threshold: f64) -> Result<Self, ScoreError> {
-        let ranked = Ranked::new(scored, threshold, &Units::of(scored.truth.len()).of_rows())?;
-        Ok(Self { truth: scored.truth, errors: Vec::new(), by: By::Classes(ranked), half_width: None })
+        let by = By::Classes(Ranked::new(scored, threshold)?, Units::of(scored.truth.len()).of_rows());
+        Ok(Self { truth: scored.truth, errors: Vec::new(), by, half_width: None })
     }
 
     /// The metric of the units, each taken `counts[unit]` times. `counts` has one entry a unit.
     pub(crate) fn metric(&self, metric: Metric, counts: &[u32]) -> Option<f64> {
         let errors = &self.errors;
         match (&self.by, metric) {
-            (By::Classes(ranked), metric) => ranked.metric(metric, counts),
+            (By::Classes(ranked, groups), metric) if groups.is_empty() => ranked.metric(metric, counts),
+            (By::Classes(ranked, groups), metric) => {
+                let counts: Vec<u32> = groups.iter().map(|group| counts[usize::from(*group)]).collect();
+                ranked.metric(metric, &counts)
+            }
             (By::Rows(_), Metric::Rmse) => Some((sum_of_squares(errors, counts) / size(counts)).sqrt()),
             (By::Rows(_), Metric::Mae) => Some(weigh(errors, counts, |error| error) / size(counts)),
             (By::Rows(order), Metric::MedianAe) => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, ScoreError, Scored};
+use super::{Metric, ScoreError, Scored, size, weigh};
 
 /// How well probabilities of class 1 tell it from class 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -135,13 +135,12 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 
 impl Classification {
     pub(super) fn of(ranked: &Ranked, counts: &[u32]) -> Self {
-        let (roc_auc, pr_auc) = ranked.areas(counts);
         // There is a row, so that means are defined.
         Self {
-            log_loss: ranked.mean(counts, |row| row.loss),
-            roc_auc,
-            pr_auc,
-            brier: ranked.mean(counts, |row| row.square),
+            log_loss: mean(&ranked.losses, counts),
+            roc_auc: ranked.roc_auc(counts),
+            pr_auc: ranked.pr_auc(counts),
+            brier: mean(&ranked.squares, counts),
             calibration_error: ranked.calibration_error(counts),
             threshold: ranked.threshold,
             confusion: ranked.confusion(counts),
@@ -164,58 +163,69 @@ impl Classification {
     }
 }
 
-/// Rows in descending order of their prediction, so that each metric of a resample is one pass.
+/// Rows prepared so that each metric of a resample is one pass without a branch that data decide: those would be guessed
+/// wrongly half the time.
 pub(super) struct Ranked {
-    rows: Vec<Row>,
     threshold: f64,
+    /// In the order of the rows given: what each adds to the sums.
+    losses: Vec<f64>,
+    squares: Vec<f64>,
+    /// The bin of calibration, and truth less prediction.
+    gaps: Vec<(usize, f64)>,
+    /// Its place in a confusion: class 1 adds 2, what is said to be class 1 adds 1.
+    places: Vec<usize>,
+    /// In descending order of their prediction.
+    order: Vec<Place>,
 }
 
-struct Row {
-    /// What is counted with it: itself, or its group.
-    unit: usize,
-    is_one: bool,
-    prediction: f64,
-    loss: f64,
-    square: f64,
+struct Place {
+    row: usize,
+    /// 1 or 0.
+    is_one: u64,
     /// Whether the next row has another prediction, or there is none.
     ends_tie: bool,
 }
 
 impl Ranked {
-    /// `groups` has the group of each row, or nothing where each is counted by itself.
-    pub(super) fn new(scored: Scored<'_>, threshold: f64, groups: &[u16]) -> Result<Self, ScoreError> {
+    pub(super) fn new(scored: Scored<'_>, threshold: f64) -> Result<Self, ScoreError> {
         scored.check()?;
-        let mut rows = Vec::with_capacity(scored.truth.len());
-        for (number, (&truth, &prediction)) in scored.truth.iter().zip(scored.prediction).enumerate() {
+        let rows = scored.truth.len();
+        let mut ranked = Self {
+            threshold,
+            losses: Vec::with_capacity(rows),
+            squares: Vec::with_capacity(rows),
+            gaps: Vec::with_capacity(rows),
+            places: Vec::with_capacity(rows),
+            order: Vec::with_capacity(rows),
+        };
+        for (row, (&truth, &prediction)) in scored.truth.iter().zip(scored.prediction).enumerate() {
             if !((truth == 0.0 || truth == 1.0) && (0.0..=1.0).contains(&prediction)) {
-                return Err(ScoreError::NoClass { row: number, truth, prediction });
+                return Err(ScoreError::NoClass { row, truth, prediction });
             }
             let is_one = truth == 1.0;
             let right = if is_one { prediction } else { 1.0 - prediction };
-            rows.push(Row {
-                unit: groups.get(number).map_or(number, |group| usize::from(*group)),
-                is_one,
-                prediction,
-                loss: -right.clamp(NEAREST, 1.0 - NEAREST).ln(),
-                square: (truth - prediction) * (truth - prediction),
-                ends_tie: true,
-            });
+            ranked.losses.push(-right.clamp(NEAREST, 1.0 - NEAREST).ln());
+            ranked.squares.push((truth - prediction) * (truth - prediction));
+            ranked.gaps.push((bin(prediction), truth - prediction));
+            ranked.places.push(2 * usize::from(is_one) + usize::from(prediction >= threshold));
+            ranked.order.push(Place { row, is_one: u64::from(is_one), ends_tie: true });
         }
-        rows.sort_by(|a, b| b.prediction.total_cmp(&a.prediction));
-        for row in 1..rows.len() {
+        let of = |place: &Place| scored.prediction[place.row];
+        ranked.order.sort_by(|a, b| of(b).total_cmp(&of(a)));
+        for place in 1..rows {
             // 0.0 and -0.0 are the same prediction.
-            rows[row - 1].ends_tie = rows[row - 1].prediction != rows[row].prediction;
+            ranked.order[place - 1].ends_tie = of(&ranked.order[place - 1]) != of(&ranked.order[place]);
         }
-        Ok(Self { rows, threshold })
+        Ok(ranked)
     }
 
     /// The metric of the rows, each taken `counts[row]` times.
     pub(super) fn metric(&self, metric: Metric, counts: &[u32]) -> Option<f64> {
         match metric {
-            Metric::LogLoss => Some(self.mean(counts, |row| row.loss)),
-            Metric::RocAuc => self.areas(counts).0,
-            Metric::PrAuc => self.areas(counts).1,
-            Metric::Brier => Some(self.mean(counts, |row| row.square)),
+            Metric::LogLoss => Some(mean(&self.losses, counts)),
+            Metric::RocAuc => self.roc_auc(counts),
+            Metric::PrAuc => self.pr_auc(counts),
+            Metric::Brier => Some(mean(&self.squares, counts)),
             Metric::CalibrationError => Some(self.calibration_error(counts)),
             Metric::Accuracy => self.confusion(counts).accuracy(),
             Metric::Precision => self.confusion(counts).precision(),
@@ -225,56 +235,53 @@ impl Ranked {
         }
     }
 
-    fn mean(&self, counts: &[u32], of: impl Fn(&Row) -> f64) -> f64 {
-        let (sum, size) = self.rows.iter().fold((0.0, 0_u64), |(sum, size), row| {
-            let count = counts[row.unit];
-            (sum + f64::from(count) * of(row), size + u64::from(count))
-        });
-        sum / size as f64
-    }
-
-    /// The areas under both curves.
-    fn areas(&self, counts: &[u32]) -> (Option<f64>, Option<f64>) {
-        let (mut ones, mut zeros) = (0_u64, 0_u64);
-        let (mut tied_ones, mut tied_zeros) = (0_u64, 0_u64);
-        let (mut pairs, mut precisions) = (0.0, 0.0);
-        for row in &self.rows {
-            let count = u64::from(counts[row.unit]);
-            if row.is_one {
-                tied_ones += count;
-            } else {
-                tied_zeros += count;
-            }
-            if row.ends_tie {
-                // Each of these zeros is below all ones so far, and level with those of this tie.
-                pairs += tied_zeros as f64 * (ones as f64 + tied_ones as f64 / 2.0);
-                (ones, zeros) = (ones + tied_ones, zeros + tied_zeros);
-                if tied_ones > 0 {
-                    precisions += tied_ones as f64 * (ones as f64 / (ones + zeros) as f64);
-                }
-                (tied_ones, tied_zeros) = (0, 0);
+    fn roc_auc(&self, counts: &[u32]) -> Option<f64> {
+        let (mut ones, mut zeros, mut tied_ones, mut tied_zeros, mut twice) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+        for place in &self.order {
+            let count = u64::from(counts[place.row]);
+            let of_one = count * place.is_one;
+            (tied_ones, tied_zeros) = (tied_ones + of_one, tied_zeros + (count - of_one));
+            if place.ends_tie {
+                // Each of these zeros is below all ones before, and level with those of this tie.
+                twice += tied_zeros * (2 * ones + tied_ones);
+                (ones, zeros, tied_ones, tied_zeros) = (ones + tied_ones, zeros + tied_zeros, 0, 0);
             }
         }
-        let roc = (ones > 0 && zeros > 0).then(|| pairs / (ones as f64 * zeros as f64));
-        (roc, (ones > 0).then(|| precisions / ones as f64))
+        (ones > 0 && zeros > 0).then(|| twice as f64 / 2.0 / (ones as f64 * zeros as f64))
+    }
+
+    fn pr_auc(&self, counts: &[u32]) -> Option<f64> {
+        let (mut ones, mut rows, mut tied_ones, mut sum) = (0_u64, 0_u64, 0_u64, 0.0);
+        for place in &self.order {
+            let count = u64::from(counts[place.row]);
+            (tied_ones, rows) = (tied_ones + count * place.is_one, rows + count);
+            if place.ends_tie {
+                ones += tied_ones;
+                sum += tied_ones as f64 * (ones as f64 / rows.max(1) as f64);
+                tied_ones = 0;
+            }
+        }
+        (ones > 0).then(|| sum / ones as f64)
     }
 
     fn calibration_error(&self, counts: &[u32]) -> f64 {
-        let mut gaps = [0.0; BINS];
-        let mut size = 0_u64;
-        for row in &self.rows {
-            let count = counts[row.unit];
-            gaps[bin(row.prediction)] += f64::from(count) * (f64::from(u8::from(row.is_one)) - row.prediction);
-            size += u64::from(count);
+        let mut sums = [0.0; BINS];
+        for ((bin, gap), count) in self.gaps.iter().zip(counts) {
+            sums[*bin] += f64::from(*count) * gap;
         }
-        gaps.iter().map(|gap| gap.abs()).sum::<f64>() / size as f64
+        sums.iter().map(|sum| sum.abs()).sum::<f64>() / size(counts)
     }
 
     fn confusion(&self, counts: &[u32]) -> Confusion {
-        let mut confusion = Confusion::default();
-        for row in &self.rows {
-            confusion.add(row.is_one, row.prediction >= self.threshold, u64::from(counts[row.unit]));
+        let mut sums = [0_u64; 4];
+        for (place, count) in self.places.iter().zip(counts) {
+            sums[*place] += u64::from(*count);
         }
-        confusion
+        let [true_negatives, false_positives, false_negatives, true_positives] = sums;
+        Confusion { true_positives, false_positives, false_negatives, true_negatives }
     }
+}
+
+fn mean(values: &[f64], counts: &[u32]) -> f64 {
+    weigh(values, counts, |value| value) / size(counts)
 }

@@ -4,13 +4,11 @@ use mlci_train::{Algorithm, Digest, Suspicion, TrainOptions, train};
 
 use crate::read;
 
+/// A feature, made of the row's number and its target.
+type Made = (&'static str, fn(u32, f64) -> f64);
+
 /// The suspicious among features that are made of the target `y` and of noise.
-fn found(
-    rows: u32,
-    algorithm: Algorithm,
-    target: fn(u32) -> f64,
-    more: &[(&str, fn(u32, f64) -> f64)],
-) -> Vec<(String, Suspicion)> {
+fn found(rows: u32, algorithm: Algorithm, target: fn(u32) -> f64, more: &[Made]) -> Vec<(String, Suspicion)> {
     let names: Vec<&str> = more.iter().map(|(name, _)| *name).collect();
     let mut csv = format!("a,{},y\n", names.join(","));
     for row in 0..rows {
@@ -31,7 +29,7 @@ fn number(row: u32) -> f64 {
 
 #[test]
 fn of_numbers() {
-    let more: &[(&str, fn(u32, f64) -> f64)] = &[
+    let more: &[Made] = &[
         ("same", |_, y| 1.8 * y + 32.0),
         ("near", |row, y| y + f64::from(row % 17)),
         ("bent", |_, y| (y / 100.0).exp()),
@@ -53,7 +51,7 @@ fn of_numbers() {
 /// A number that counts rows which are sorted by the target.
 #[test]
 fn a_row_number_of_sorted_rows() {
-    let more: &[(&str, fn(u32, f64) -> f64)] = &[("id", |row, _| f64::from(row))];
+    let more: &[Made] = &[("id", |row, _| f64::from(row))];
     let sorted = |row: u32| f64::from(row).powi(5);
     assert_eq!(found(400, Algorithm::Ridge, sorted, more), [("id".to_owned(), Suspicion::Monotone)]);
 }
@@ -61,7 +59,7 @@ fn a_row_number_of_sorted_rows() {
 #[test]
 fn of_classes() {
     let class = |row: u32| f64::from(u8::from(row * row % 23 < 9));
-    let more: &[(&str, fn(u32, f64) -> f64)] = &[
+    let more: &[Made] = &[
         ("code", |row, y| if y == 1.0 { 3.0 + f64::from(row % 5) } else { f64::from(row % 2) }),
         ("honest", |row, y| y + f64::from(row % 5)),
     ];
