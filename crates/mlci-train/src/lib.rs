@@ -69,8 +69,8 @@ pub use crate::{
     metrics::{Metric, Metrics, ScoreError, Scored},
     ols::Ols,
     read::{
-        ColumnOptions, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions, TextColumn, read_csv,
-        read_csv_file, read_header,
+        ColumnOptions, Copied, CopyError, Key, MissingPolicy, Place, Problem, ReadError, ReadFileError, ReadOptions,
+        TextColumn, copy_rows, read_csv, read_csv_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, Role},
     split::{Split, folds, split},

@@ -8,6 +8,7 @@ use crate::Table;
 mod assemble;
 mod cell;
 mod chunks;
+mod copy;
 mod error;
 mod options;
 mod parallel;
@@ -26,6 +27,7 @@ use self::{
     text::{Hashing, Text},
 };
 pub use self::{
+    copy::{Copied, CopyError, copy_rows},
     error::{Key, ReadError, ReadFileError},
     options::{ColumnOptions, MissingPolicy, ReadOptions},
     problem::{Place, Problem, TextColumn},

@@ -27,7 +27,8 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
     let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");
-    store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).collect()
+    let onnx = (config.train.is_command() && !cfg!(feature = "onnx")).then_some("onnx");
+    store.into_iter().chain(onnx).chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).collect()
 }
 
 /// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes
