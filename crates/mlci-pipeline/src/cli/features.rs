@@ -27,7 +27,7 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
     let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");
-    let onnx = (config.train.is_command() && !cfg!(feature = "onnx")).then_some("onnx");
+    let onnx = (config.train.is_command() && !mlci_model::Onnx::is_supported()).then_some("onnx");
     store.into_iter().chain(onnx).chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).collect()
 }
 

@@ -9,7 +9,7 @@ mod lines;
 use std::{
     collections::VecDeque,
     fs::{self, File},
-    io::{Read, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
@@ -20,7 +20,7 @@ use std::{
 use mlci_core::FileError;
 
 use crate::{
-    error::{Error, Result},
+    error::{Context as _, Error, Result},
     event::Event,
     pipeline::Pipeline,
 };
@@ -89,16 +89,25 @@ pub(crate) fn run(
     let mut file = File::create(log).map_err(FileError::at("create", log))?;
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let started = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|source| {
+    // One pipe for both, so that a traceback stands behind what was printed before it.
+    let (reader, writer) = io::pipe().context(|| format!("cannot listen to `{shown}`"))?;
+    let other = writer.try_clone().context(|| format!("cannot listen to `{shown}`"))?;
+    let mut child = command.stdin(Stdio::null()).stdout(writer).stderr(other).spawn().map_err(|source| {
         let help = match source.kind() {
-            std::io::ErrorKind::NotFound => "is the program installed and on PATH? A command is a list of program and arguments, not a shell line",
-            std::io::ErrorKind::PermissionDenied => "make the file executable, or name the program that runs it first, such as \"python3\" or \"sh\"",
+            io::ErrorKind::NotFound => {
+                "is the program installed and on PATH? A command is a list of program and arguments, not a shell line"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "make the file executable, or name the program that runs it first, such as \"python3\" or \"sh\""
+            }
             _ => "see whether the program can be started by hand",
         };
         Error::fail(format!("cannot start `{shown}`")).because(source).help(help)
     })?;
     let _guard = children::register(child.id());
-    let receiver = listen(&mut child);
+    // It holds our end for writing, and only once nobody does the pipe is at its end.
+    drop(command);
+    let receiver = listen(reader);
     let mut last = VecDeque::new();
     let mut take = |line: String| {
         let line = pipeline.redact(line);
@@ -127,17 +136,10 @@ pub(crate) fn run(
     Err(Error::fail(message).because_of(printed.reason().into_iter()).help(help))
 }
 
-/// The lines of a program, from both its pipes as they come.
-fn listen(child: &mut Child) -> Receiver<String> {
+/// The lines that come through a pipe.
+fn listen(pipe: io::PipeReader) -> Receiver<String> {
     let (sender, receiver) = mpsc::sync_channel(AHEAD);
-    let pipes = [
-        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
-        child.stderr.take().map(|pipe| Box::new(pipe) as _),
-    ];
-    for pipe in pipes.into_iter().flatten() {
-        let sender = sender.clone();
-        thread::spawn(move || lines::forward(pipe, &|line| sender.send(line).is_ok()));
-    }
+    thread::spawn(move || lines::forward(pipe, &|line| sender.send(line).is_ok()));
     receiver
 }
 
@@ -147,7 +149,7 @@ fn follow(
     lines: &Receiver<String>,
     end: Option<Instant>,
     take: &mut impl FnMut(String),
-) -> std::io::Result<Option<ExitStatus>> {
+) -> io::Result<Option<ExitStatus>> {
     let mut looked = Instant::now();
     let status = loop {
         match lines.recv_timeout(LOOK) {
@@ -185,9 +187,9 @@ fn follow(
 
 /// The command as the configuration has it.
 fn shown(command: &Command, pipeline: &Pipeline) -> String {
-    let program = Path::new(command.get_program());
     let root = std::path::absolute(pipeline.root()).unwrap_or_default();
-    let program = program.strip_prefix(root).unwrap_or(program).as_os_str();
-    let words = std::iter::once(program).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    let program = command.get_program().to_string_lossy();
+    let within = program.strip_prefix(&*root.to_string_lossy()).and_then(|rest| rest.strip_prefix('/'));
+    let arguments = command.get_args().map(|word| word.to_string_lossy());
+    std::iter::once(within.unwrap_or(&program).into()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -41,8 +41,8 @@ impl Python {
         let mut text = String::new();
         if self.has_requirements {
             text.push_str(
-                "\n[setup]  # when requirements.txt changes\ncommand = [\"sh\", \"-c\", \"python3 -m venv .venv && \
-                 .venv/bin/python -m pip install --quiet --requirement requirements.txt\"]\n\
+                "\n[setup]  # when requirements.txt changes\ncommand = [\"sh\", \"-c\", \"test -x .venv/bin/python || python3 -m \
+                 venv .venv && .venv/bin/python -m pip install --quiet --requirement requirements.txt\"]\n\
                  inputs = [\"requirements.txt\"]\n",
             );
         }

@@ -3,14 +3,17 @@ use mlci_train::{TrainOptions, Trained};
 
 use super::Left;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     pipeline::{Pipeline, ReadTable},
 };
 
-/// Without the feature `onnx` it is not.
-#[expect(clippy::unnecessary_wraps, reason = "as without the feature `onnx`")]
+/// Before a command is run whose model nobody could read.
 pub(super) fn is_possible() -> Result<()> {
-    Ok(())
+    if Onnx::is_supported() {
+        return Ok(());
+    }
+    Err(Error::invalid("[train] command leaves an ONNX model, and mlci was built without the feature `onnx`")
+        .help("install it with that: cargo install mlci-pipeline --features onnx"))
 }
 
 /// Makes a model of what the command left: its columns are those of the data, and mlci evaluates it on the rows that the

@@ -1,9 +1,5 @@
 //! Training by the team's own command: what it is given, how it is run, and what it has to leave.
 
-#[cfg(feature = "onnx")]
-mod adopt;
-#[cfg(not(feature = "onnx"))]
-#[path = "adopt_absent.rs"]
 mod adopt;
 mod given;
 mod left;
