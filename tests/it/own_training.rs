@@ -358,3 +358,50 @@ fn the_plan_and_the_configuration_show_it() {
     let shown = String::from_utf8(project.output(&["config", "show"]).stdout).unwrap();
     assert!(shown.contains("train.command = [\"sh\",\"train.sh\"]  # line 9"), "{shown}");
 }
+
+/// What has a `train.py` is proposed to train with it.
+#[test]
+fn init_proposes_the_program_that_is_there() {
+    let project = project("");
+    fs::remove_file(project.path("mlci.toml")).unwrap();
+    project.write("train.py", "print('trains')\n");
+    project.write("requirements.txt", "scikit-learn\n");
+    project.write("tests/test_train.py", "def test_nothing(): pass\n");
+    let told = String::from_utf8(project.output(&["init", "--name", "wine"]).stdout).unwrap();
+    assert!(told.contains("trains by running `.venv/bin/python train.py`") && told.contains("MLCI_OUTPUT"), "{told}");
+    let value = project.pass(&["config", "show"]).value["result"]["values"].clone();
+    assert_eq!(value["train"]["command"], serde_json::json!([".venv/bin/python", "train.py"]), "{value:#}");
+    assert_eq!(value["check"]["command"], serde_json::json!([".venv/bin/python", "-m", "pytest", "--quiet"]));
+    assert_eq!(value["setup"]["inputs"], serde_json::json!(["requirements.txt"]));
+    let ignored = project.read(".gitignore");
+    assert!(ignored.contains(".mlci/") && ignored.contains(".venv/"), "{ignored}");
+    // Without requirements the machine's own Python is it; a program that knows of mlci needs no word about it.
+    fs::remove_file(project.path("requirements.txt")).unwrap();
+    project.write("train.py", "import os\nos.environ['MLCI_DATA'], os.environ['MLCI_OUTPUT']\n");
+    let output = project.output(&["init", "--config", "other.toml", "--name", "wine"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("trains by running `python3 train.py`") && !told.contains("MLCI_OUTPUT"), "{told}");
+    assert!(!project.read("other.toml").contains("[setup]"));
+}
+
+#[test]
+fn the_doctor_looks_for_the_programs() {
+    let project = project("");
+    project.configure("\"sh\", ", "\"no-such-python\", ");
+    let sick = project.run(&["doctor"]).value["result"].clone();
+    let finding = |what: &str| sick.as_array().unwrap().iter().find(|finding| finding["what"] == what).cloned();
+    let train = finding("[train] command").expect("a finding");
+    assert_eq!((train["verdict"].as_str(), finding("[check] command")), (Some("fail"), None), "{train:#}");
+    assert!(
+        train["found"].as_str().is_some_and(|found| found.contains("`no-such-python` is not on PATH")),
+        "{train:#}"
+    );
+}
+
+/// The example stands alone, so it has the sample's data once more; it stays the same.
+#[test]
+fn the_examples_data_is_the_samples() {
+    let [sample, example] = ["tests/data/winequality-red.csv", "docs/examples/python/data.csv"]
+        .map(|file| fs::read(repository().join(file)).unwrap());
+    assert!(sample == example);
+}

@@ -100,6 +100,15 @@ mod tests {
         refused("[train]\ncommand = [\"a\"]\nenv = [\"MLCI_DATA\"]\n", 8, "mlci's own");
     }
 
+    /// More time for the same program is no other model.
+    #[test]
+    fn what_decides_nothing_is_not_in_the_digest() {
+        let digest = |keys: &str| read(&format!("[train]\ncommand = [\"a\"]\n{keys}")).unwrap().config.model_digest();
+        assert_eq!(digest(""), digest("timeout_seconds = 9\ninputs = [\"a\"]\n"));
+        assert_ne!(digest(""), digest("env = [\"A\"]\n"));
+        assert_ne!(digest(""), digest("seed = 1\n"));
+    }
+
     /// What is trained by an algorithm has the digest that it had before there were commands.
     #[test]
     fn keys_that_are_not_set_are_not_in_the_digest() {

@@ -262,10 +262,12 @@ impl Default for Image {
 }
 
 impl Config {
-    /// The digest that a model carries: of the `[data]` and `[train]` tables only, defaults included.
+    /// The digest that a model carries: of the `[data]` and `[train]` tables only, defaults included. How long a command
+    /// may run, and which files tell that it has to run again, is nothing that a model is made of.
     #[must_use]
     pub fn model_digest(&self) -> Digest {
-        canonical(&(&self.data, &self.train))
+        let train = Train { timeout_seconds: None, inputs: None, ..self.train.clone() };
+        canonical(&(&self.data, &train))
     }
 }
 
