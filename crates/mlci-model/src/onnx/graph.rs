@@ -12,6 +12,10 @@ use super::OnnxError;
 
 /// More nodes than any model of this kind has; what compiles the graph takes more than linear time in them.
 const NODES: usize = 20_000;
+/// Elements of all the tensors of a graph at once: 64 MiB of 32-bit floats.
+pub(super) const ELEMENTS: usize = 1 << 24;
+/// The longest file that is read; what is read of it takes several times as much memory.
+const BYTES: usize = 1 << 29;
 
 /// A graph whose names are defined before they are used, each once, and whose tensors are as long as they say.
 pub(super) struct Graph {
@@ -20,6 +24,9 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, OnnxError> {
+        if bytes.len() > BYTES {
+            return Err(OnnxError::Limit(format!("it has {} bytes, and at most {BYTES} are read", bytes.len())));
+        }
         // prost bounds how deep messages nest.
         let model = ModelProto::decode(bytes).map_err(|error| OnnxError::Parse(error.to_string()))?;
         let graph = model.graph.as_ref().ok_or_else(|| OnnxError::Parse("it has no graph".to_owned()))?;
@@ -165,10 +172,48 @@ fn check(graph: &GraphProto) -> Result<(), OnnxError> {
         }
         node.attribute.iter().try_for_each(|attribute| check_attribute(node, attribute))?;
     }
+    check_constants(graph)?;
     match graph.output.iter().find(|output| !defined.contains_key(output.name.as_str())) {
         Some(output) => wrong(format!("nothing gives the output `{}`", output.name)),
         None => Ok(()),
     }
+}
+
+/// How many elements constants have at most that are computed from constants alone, which happens while the graph is
+/// made ready, before shapes can be looked at.
+fn check_constants(graph: &GraphProto) -> Result<(), OnnxError> {
+    let count = |tensor: &TensorProto| tensor.dims.iter().fold(1_usize, |all, dim| all.saturating_mul(*dim as usize));
+    let mut elements: HashMap<&str, usize> =
+        graph.initializer.iter().map(|tensor| (tensor.name.as_str(), count(tensor))).collect();
+    for node in &graph.node {
+        let inputs = node.input.iter().filter(|input| !input.is_empty());
+        let inputs: Option<Vec<usize>> = inputs.map(|input| elements.get(input.as_str()).copied()).collect();
+        let most = match (node.op_type.as_str(), inputs) {
+            ("Constant", _) => node.attribute.iter().map(attribute_length).max().unwrap_or(1),
+            // A dimension each.
+            ("Shape", _) => 8,
+            (_, None) => continue,
+            ("Concat", Some(inputs)) => inputs.into_iter().fold(0, usize::saturating_add),
+            // It is not made before shapes are looked at.
+            ("ConstantOfShape", Some(_)) => continue,
+            ("Reshape" | "Squeeze" | "Unsqueeze" | "Cast" | "Transpose" | "Slice", Some(inputs)) => {
+                inputs.first().copied().unwrap_or(1)
+            }
+            // Each element of one may meet each of another.
+            (_, Some(inputs)) => inputs.into_iter().fold(1, usize::saturating_mul),
+        };
+        if most > ELEMENTS {
+            let what = format!("{} makes a constant of up to {most} values, more than {ELEMENTS}", label(node));
+            return Err(OnnxError::Limit(what));
+        }
+        elements.extend(node.output.iter().map(|output| (output.as_str(), most)));
+    }
+    Ok(())
+}
+
+fn attribute_length(attribute: &AttributeProto) -> usize {
+    let tensors = attribute.t.iter().map(|tensor| tensor.dims.iter().product::<i64>() as usize);
+    tensors.chain([attribute.floats.len(), attribute.ints.len(), attribute.strings.len()]).max().unwrap_or(1)
 }
 
 fn check_attribute(node: &NodeProto, attribute: &AttributeProto) -> Result<(), OnnxError> {

@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Column, PredictError, Schema};
+use crate::{Column, Estimator, Model, PredictError, Schema};
 
 mod error;
+#[cfg(feature = "onnx")]
+mod export;
 #[cfg(feature = "onnx")]
 mod feed;
 #[cfg(feature = "onnx")]
@@ -17,6 +19,8 @@ mod ops;
 mod resolve;
 #[cfg(feature = "onnx")]
 mod runner;
+#[cfg(all(test, feature = "onnx"))]
+mod tests;
 
 pub use error::OnnxError;
 
@@ -99,10 +103,10 @@ impl Onnx {
     pub fn new(bytes: Vec<u8>, features: &[Column], target: &Column) -> Result<Self, OnnxError> {
         #[cfg(feature = "onnx")]
         {
-            let (input, output) = resolve::resolve(&bytes, features, target)?;
-            let mut onnx = Self { bytes, input, output, runner: None };
-            onnx.run_with(features)?;
-            Ok(onnx)
+            let runner = runner::Runner::new(&bytes, features, target)?;
+            let (input, output) = runner.binding();
+            let (input, output) = (input.clone(), output.clone());
+            Ok(Self { bytes, input, output, runner: Some(std::sync::Arc::new(runner)) })
         }
         #[cfg(not(feature = "onnx"))]
         {
@@ -139,12 +143,13 @@ impl Onnx {
     pub(crate) fn prepare(&mut self, schema: &Schema) -> Result<(), OnnxError> {
         #[cfg(feature = "onnx")]
         {
-            let (input, output) = resolve::resolve(&self.bytes, &schema.features, &schema.target)?;
-            if (&input, &output) != (&self.input, &self.output) {
-                return Err(OnnxError::Binding);
-            }
-            if self.runner.as_ref().is_none_or(|runner| !runner.takes(&schema.features)) {
-                self.run_with(&schema.features)?;
+            let Schema { features, target } = schema;
+            if !self.runner.as_ref().is_some_and(|runner| runner.is_for(features, target)) {
+                let runner = runner::Runner::new(&self.bytes, features, target)?;
+                if runner.binding() != (&self.input, &self.output) {
+                    return Err(OnnxError::Binding);
+                }
+                self.runner = Some(std::sync::Arc::new(runner));
             }
             Ok(())
         }
@@ -155,13 +160,6 @@ impl Onnx {
         }
     }
 
-    #[cfg(feature = "onnx")]
-    fn run_with(&mut self, features: &[Column]) -> Result<(), OnnxError> {
-        let runner = runner::Runner::new(&self.bytes, &self.input, &self.output, features)?;
-        self.runner = Some(std::sync::Arc::new(runner));
-        Ok(())
-    }
-
     /// Predicts `predictions.len()` rows, whose number of values the caller has checked.
     pub(crate) fn predict(&self, rows: &[f64], predictions: &mut [f64]) -> Result<(), PredictError> {
         #[cfg(feature = "onnx")]
@@ -170,6 +168,30 @@ impl Onnx {
         }
         let _ = (rows, predictions);
         Err(PredictError::OnnxNotBuilt)
+    }
+}
+
+impl Model {
+    /// The model as an ONNX file, for ONNX Runtime and others (operator sets 13, and 2 of `ai.onnx.ml`).
+    ///
+    /// A model of numbers alone takes one tensor `X` of 64-bit floats, `[rows, features]`, in the order of the schema; one
+    /// with categories takes a tensor `[rows, 1]` a feature, of its name: categories as texts, the rest as 64-bit floats,
+    /// dates as days since 1970-01-01 UTC. A level that is not known is the base level or gives NaN, as its column says;
+    /// missing values are not filled in. All is computed in 64-bit floats.
+    ///
+    /// A classifier gives `label` and `probabilities`, `[rows, 2]`, the classes in sorted order as scikit-learn has them;
+    /// any other model gives `variable`, `[rows, 1]`. A model that came as ONNX is given back as it came.
+    ///
+    /// # Errors
+    /// [`OnnxError::NotBuilt`] without the feature `onnx`.
+    pub fn to_onnx(&self) -> Result<Vec<u8>, OnnxError> {
+        if let Estimator::Onnx(onnx) = &self.parts().estimator {
+            return Ok(onnx.bytes.clone());
+        }
+        #[cfg(feature = "onnx")]
+        return export::export(self);
+        #[cfg(not(feature = "onnx"))]
+        Err(OnnxError::NotBuilt)
     }
 }
 

@@ -11,16 +11,7 @@ use crate::{Column, Kind};
 const PROBABILITIES: &str = "a classifier has to give probabilities: export one that has predict_proba, with \
                              `to_onnx(model, X, options={'zipmap': False})`";
 
-pub(super) fn resolve(
-    bytes: &[u8],
-    features: &[Column],
-    target: &Column,
-) -> Result<(OnnxInput, OnnxOutput), OnnxError> {
-    let graph = Graph::read(bytes)?;
-    Ok((input(&graph, features)?, output(&graph, target)?))
-}
-
-fn input(graph: &Graph, features: &[Column]) -> Result<OnnxInput, OnnxError> {
+pub(super) fn input(graph: &Graph, features: &[Column]) -> Result<OnnxInput, OnnxError> {
     let inputs = graph.inputs();
     let wrong = |why: String| OnnxError::Inputs {
         inputs: inputs.iter().map(|input| describe(input)).collect(),
@@ -122,7 +113,7 @@ pub(super) fn is_integer(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0
 }
 
-fn output(graph: &Graph, target: &Column) -> Result<OnnxOutput, OnnxError> {
+pub(super) fn output(graph: &Graph, target: &Column) -> Result<OnnxOutput, OnnxError> {
     let wrong = |why: &str| OnnxError::Output {
         target: target.name.clone(),
         outputs: graph.outputs().iter().map(describe).collect(),
@@ -172,11 +163,8 @@ fn width(output: &ValueInfoProto) -> Option<i64> {
 /// The column of the probability of the target's second level.
 fn column(graph: &Graph, target: &Column) -> Result<usize, OnnxError> {
     let [first, second] = target.levels.as_slice() else { return Ok(1) };
-    // scikit-learn and its kin sort classes, and not all exports say them.
-    let sorted = || match (first.parse::<f64>(), second.parse::<f64>()) {
-        (Ok(first), Ok(second)) => first <= second,
-        _ => first <= second,
-    };
+    // Not all exports say their classes.
+    let sorted = || is_sorted(first, second);
     let Some(classes) = graph.nodes().iter().rev().find_map(classes) else { return Ok(usize::from(sorted())) };
     let same =
         |class: &str, level: &str| class == level || class.parse::<f64>().is_ok_and(|class| level.parse() == Ok(class));
@@ -184,6 +172,14 @@ fn column(graph: &Graph, target: &Column) -> Result<usize, OnnxError> {
         [a, b] if same(a, first) && same(b, second) => Ok(1),
         [a, b] if same(a, second) && same(b, first) => Ok(0),
         _ => Err(OnnxError::Classes { target: target.name.clone(), classes, levels: target.levels.clone() }),
+    }
+}
+
+/// Whether these classes are in the order in which scikit-learn and its kin have them: as numbers, else as texts.
+pub(super) fn is_sorted(first: &str, second: &str) -> bool {
+    match (first.parse::<f64>(), second.parse::<f64>()) {
+        (Ok(first), Ok(second)) => first <= second,
+        _ => first <= second,
     }
 }
 

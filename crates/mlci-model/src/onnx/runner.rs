@@ -10,21 +10,26 @@ use tract_onnx::{
     tract_hir::internal::{DimLike as _, TypedFact},
 };
 
-use super::{OnnxError, OnnxInput, OnnxOutput, feed::Feed, graph::Graph, ops};
+use super::{
+    OnnxError, OnnxInput, OnnxOutput,
+    feed::Feed,
+    graph::{ELEMENTS, Graph},
+    ops, resolve,
+};
 use crate::{Column, PredictError};
 
-/// Rows that go through the graph at once, where their tensors are not larger than [`ELEMENTS`] in all.
+/// Rows that go through the graph at once, where their tensors hold no more than [`ELEMENTS`] in all.
 const BATCH: usize = 256;
-/// Elements of all the tensors of a graph at once: 64 MiB of 32-bit floats.
-const ELEMENTS: usize = 1 << 24;
 
 type Plan = std::sync::Arc<TypedRunnableModel>;
 
 /// A graph that is ready to run.
 pub(super) struct Runner {
     features: Vec<Column>,
-    feed: Feed,
+    target: Column,
+    input: OnnxInput,
     output: OnnxOutput,
+    feed: Feed,
     /// For one row.
     one: Plan,
     /// For any number of rows; `None`: the graph is written for one.
@@ -33,43 +38,45 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn new(
-        bytes: &[u8],
-        input: &OnnxInput,
-        output: &OnnxOutput,
-        features: &[Column],
-    ) -> Result<Self, OnnxError> {
+    /// Makes ready what predicts `target` from these features.
+    pub(super) fn new(bytes: &[u8], features: &[Column], target: &Column) -> Result<Self, OnnxError> {
         let graph = Graph::read(bytes)?;
+        let (input, output) = (resolve::input(&graph, features)?, resolve::output(&graph, target)?);
         let registry = ops::registry();
         let proto = graph.for_output(&output.tensor, |operator| registry.op_register.0.contains_key(operator))?;
-        let feed = Feed::new(input, features);
-        let names: Vec<&str> = match input {
+        let feed = Feed::new(&input, features);
+        let names: Vec<&str> = match &input {
             OnnxInput::Rows { name, .. } => vec![name],
             OnnxInput::Columns(_) => features.iter().map(|feature| feature.name.as_str()).collect(),
         };
         let build = |rows: Rows| {
-            guarded(|| typed(&registry, &proto, &names, &feed.tensors(), rows)).and_then(|typed| {
-                let largest = elements(&typed, rows)?;
-                let width = width(&typed)?;
-                let plan = guarded(|| typed.into_optimized()?.into_runnable())?;
-                Ok((plan, largest, width))
-            })
+            let typed = guarded(|| typed(&registry, &proto, &names, &feed.tensors(), rows))?;
+            let elements = elements(&typed, rows)?;
+            if elements > ELEMENTS {
+                let what = format!("its tensors hold {elements} values, and at most {ELEMENTS} are held");
+                return Err(OnnxError::Limit(what));
+            }
+            let width = width(&typed)?;
+            let fits = if output.probability { width == 2 || width == 1 && output.column == 0 } else { width == 1 };
+            if !fits {
+                return Err(OnnxError::Graph(format!("its output `{}` has {width} columns", output.tensor)));
+            }
+            Ok((guarded(|| typed.into_optimized()?.into_runnable())?, elements))
         };
-        let (one, elements, width) = build(Rows::One)?;
-        if elements > ELEMENTS {
-            return Err(OnnxError::Limit(format!("one row takes {elements} values, and at most {ELEMENTS} are held")));
-        }
-        if output.column >= width {
-            return Err(OnnxError::Graph(format!("its output `{}` has {width} columns", output.tensor)));
-        }
+        let (one, elements) = build(Rows::One)?;
         let batch = BATCH.min(ELEMENTS / elements.max(1)).max(1);
-        let many = build(Rows::Any).ok().filter(|(_, elements, _)| *elements <= ELEMENTS).map(|(plan, ..)| plan);
-        Ok(Self { features: features.to_vec(), feed, output: output.clone(), one, many, batch })
+        let many = build(Rows::UpTo(batch)).ok().map(|(plan, _)| plan);
+        Ok(Self { features: features.to_vec(), target: target.clone(), input, output, feed, one, many, batch })
     }
 
-    /// Whether it was made for these features.
-    pub(super) fn takes(&self, features: &[Column]) -> bool {
-        self.features == features
+    /// Whether it was made for these columns.
+    pub(super) fn is_for(&self, features: &[Column], target: &Column) -> bool {
+        self.features == features && self.target == *target
+    }
+
+    /// How the features go in and the prediction comes out.
+    pub(super) fn binding(&self) -> (&OnnxInput, &OnnxOutput) {
+        (&self.input, &self.output)
     }
 
     pub(super) fn predict(&self, rows: &[f64], predictions: &mut [f64]) -> Result<(), PredictError> {
@@ -149,10 +156,10 @@ impl Runner {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Rows {
     One,
-    Any,
+    UpTo(usize),
 }
 
 fn typed(
@@ -165,7 +172,7 @@ fn typed(
     let mut model = registry.model_for_proto_model(proto)?;
     let count = match rows {
         Rows::One => 1.to_dim(),
-        Rows::Any => TDim::from(model.sym("rows")),
+        Rows::UpTo(_) => TDim::from(model.sym("rows")),
     };
     model = model.with_inputs_by_name(names)?;
     for (place, (datum, width)) in tensors.iter().enumerate() {
@@ -179,8 +186,8 @@ fn typed(
 /// How many elements all tensors have that depend on the rows, a batch of them.
 fn elements(model: &TypedModel, rows: Rows) -> Result<usize, OnnxError> {
     let mut values = SymbolValues::default();
-    if rows == Rows::Any {
-        values = values.with(&model.sym("rows"), BATCH as i64);
+    if let Rows::UpTo(batch) = rows {
+        values = values.with(&model.sym("rows"), batch as i64);
     }
     let volume = |fact: &TypedFact| {
         let mut dims = fact.shape.iter().map(|dim| dim.eval(&values).as_i64());
