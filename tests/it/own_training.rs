@@ -145,7 +145,8 @@ fn a_finished_training_is_not_run_again() {
     let project = project(&format!("echo run >> .mlci/count\n{}", leave("wine.onnx")));
     project.configure("seed = 42", "seed = 42\nenv = [\"EPOCHS\"]");
     let git = |arguments: &[&str]| {
-        assert!(Command::new("git").current_dir(project.root()).args(arguments).status().unwrap().success())
+        let status = Command::new("git").current_dir(project.root()).args(arguments).status().unwrap();
+        assert!(status.success());
     };
     git(&["init", "--quiet"]);
     let train = |epochs: &str| {

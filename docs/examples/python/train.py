@@ -26,7 +26,9 @@ def load(path: Path) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def build(seed: int) -> Pipeline:
-    trees = GradientBoostingRegressor(n_estimators=200, max_depth=4, learning_rate=0.05, subsample=0.8, random_state=seed)
+    trees = GradientBoostingRegressor(
+        n_estimators=200, max_depth=4, learning_rate=0.05, subsample=0.8, random_state=seed
+    )
     # scikit-learn's trees compare 32-bit floats. Said outright, ONNX does the same; else values that lie on a threshold
     # may fall to its other side there.
     return make_pipeline(StandardScaler(), CastTransformer(), trees)

@@ -133,7 +133,7 @@ pub(crate) fn run(
             )
         }
     };
-    Err(Error::fail(message).because_of(printed.reason().into_iter()).help(help))
+    Err(Error::fail(message).because_of(printed.reason()).help(help))
 }
 
 /// The lines that come through a pipe.
