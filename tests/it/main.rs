@@ -10,6 +10,7 @@ mod environments;
 mod gate;
 mod generate;
 mod logs;
+mod own_training;
 mod project;
 mod reproducible;
 mod signals;

@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -20,24 +20,40 @@ pub(crate) fn repository() -> &'static Path {
 /// A static server for images, built once a test run as the image stage builds it.
 pub(crate) fn server() -> &'static Path {
     static SERVER: OnceLock<PathBuf> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let output = Command::new(env!("CARGO"))
-            .current_dir(repository())
-            .args(["build", "--locked", "--quiet", "--release", "--package", "mlci-serve", "--bin", "mlci-serve"])
-            .args(["--target", &target, "--message-format", "json"])
-            .env("RUSTFLAGS", "-C target-feature=+crt-static")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let lines = String::from_utf8(output.stdout).unwrap();
-        let mut paths = lines.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            message["executable"].as_str().map(PathBuf::from)
-        });
-        paths.next_back().expect("cargo names the executable")
-    })
+    SERVER.get_or_init(|| built_server(&[]))
+}
+
+/// A static server with these arguments of Cargo's.
+pub(crate) fn built_server(features: &[&str]) -> PathBuf {
+    // Cargo puts both at the same place, so that each is taken from there before the other is built.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let output = Command::new(env!("CARGO"))
+        .current_dir(repository())
+        .args(["build", "--locked", "--quiet", "--release", "--package", "mlci-serve", "--bin", "mlci-serve"])
+        .args(features)
+        .args(["--target", &target, "--message-format", "json"])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut paths = lines.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    let built = paths.next_back().expect("cargo names the executable");
+    // By content, so that runs of the tests share it.
+    let digest = mlci_core::digest_file(&built).unwrap().0;
+    let kept = built.with_file_name(format!("mlci-serve-{}", &digest.hex()[..16]));
+    if !kept.exists() {
+        let new = built.with_file_name(format!(".mlci-serve-{}", std::process::id()));
+        fs::copy(&built, &new).unwrap();
+        fs::rename(&new, &kept).unwrap();
+    }
+    kept
 }
 
 /// A folder with a configuration. What runs in it is stopped when the test is over, also when it fails.

@@ -14,6 +14,7 @@ mod kubernetes;
 mod mlflow;
 mod prometheus;
 mod push;
+mod python;
 mod registry;
 mod stores;
 mod story;

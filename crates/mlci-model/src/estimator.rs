@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Design;
+use crate::{Design, Onnx};
 
 /// What turns a row into a prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ pub enum Estimator {
     Linear(Linear),
     /// A generalized linear model: a function of what a linear model says.
     Generalized(Generalized),
+    /// A model that another tool has fitted.
+    Onnx(Onnx),
 }
 
 /// Weights of the columns that [`Design`] makes of a row: of features that are all numbers, those features.
@@ -59,15 +61,18 @@ impl Estimator {
     pub fn linear(&self) -> Option<&Linear> {
         match self {
             Self::Linear(linear) | Self::Generalized(Generalized { linear, .. }) => Some(linear),
+            Self::Onnx(_) => None,
         }
     }
 
     /// The prediction of a row of one value a feature; not finite where a value is not, or is no level of its category.
+    /// ONNX graphs predict by [`Onnx::predict`], and their prediction here is NaN.
     #[must_use]
     pub fn predict(&self, design: &Design, row: &[f64]) -> f64 {
         match self {
             Self::Linear(linear) => linear.weigh(design, row),
             Self::Generalized(Generalized { link, linear }) => link.inverse(linear.weigh(design, row)),
+            Self::Onnx(_) => f64::NAN,
         }
     }
 

@@ -36,6 +36,7 @@ mod design;
 mod estimator;
 mod file;
 mod model;
+mod onnx;
 mod profile;
 mod schema;
 mod value;
@@ -48,6 +49,7 @@ pub use crate::{
     estimator::{Estimator, Generalized, Linear, Link},
     file::{FORMAT_VERSION, ModelFileError},
     model::{Golden, InvalidModel, Model, Parts, PredictError},
+    onnx::{Onnx, OnnxColumn, OnnxElement, OnnxError, OnnxInput, OnnxOutput},
     profile::Profile,
     schema::{Column, Kind, Range, Schema, Unseen},
     value::{NoValue, Value, is_missing},

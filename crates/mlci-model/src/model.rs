@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use mlci_core::{Digest, ModelName};
 use serde::{Deserialize, Serialize};
 
-use crate::{Column, Design, Estimator, Kind, Profile, Schema};
+use crate::{Column, Design, Estimator, Kind, Onnx, OnnxElement, OnnxError, Profile, Schema};
 
 /// A trained model whose parts agree with each other. Made by [`Model::new`] or [`Model::decode`].
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +92,18 @@ pub enum InvalidModel {
     /// A profile's parts contradict each other.
     #[error("the profile of `{0}` contradicts itself")]
     Profile(String),
+    /// The ONNX file does not make a model of these columns.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// A golden row cannot be predicted at all.
+    #[error("golden prediction {index}")]
+    Unpredictable {
+        /// Which golden row, from 0.
+        index: usize,
+        /// Why.
+        #[source]
+        source: PredictError,
+    },
     /// The model no longer predicts what it did when it was made.
     #[error("golden prediction {index}: expected {expected}, got {got}")]
     Golden {
@@ -146,6 +158,39 @@ pub enum PredictError {
         /// How many levels there are.
         levels: usize,
     },
+    /// The model is of ONNX, and this build cannot run that.
+    #[error("the model is of ONNX, and this build of mlci does not run that: build it with `--features onnx`")]
+    OnnxNotBuilt,
+    /// A value does not go into the tensor that the ONNX graph takes.
+    #[error("row {row}, feature `{feature}`: {value} does not go into the model, which takes it as {element}")]
+    OnnxInput {
+        /// The row, from 0.
+        row: usize,
+        /// The feature's name.
+        feature: String,
+        /// The value.
+        value: f64,
+        /// What the graph takes.
+        element: OnnxElement,
+    },
+    /// The ONNX graph fails.
+    #[error("{}the ONNX model fails: {why}", .row.map(|row| format!("row {row}: ")).unwrap_or_default())]
+    OnnxRun {
+        /// The first row that it fails for, from 0, where it is one.
+        row: Option<usize>,
+        /// What its runtime says.
+        why: String,
+    },
+    /// What the ONNX model says is no probability.
+    #[error("row {row}: the ONNX model's output `{output}` should be a probability, and is {value}")]
+    NoProbability {
+        /// The row, from 0.
+        row: usize,
+        /// The output.
+        output: String,
+        /// Its value.
+        value: f64,
+    },
     /// The values are finite, but their prediction is too large for an `f64`.
     #[error("row {row}: the prediction overflows")]
     Overflow {
@@ -156,6 +201,8 @@ pub enum PredictError {
 
 /// Golden predictions may differ by the rounding of another CPU's arithmetic, relative to the size of the prediction.
 const GOLDEN_TOLERANCE: f64 = 1e-9;
+/// The same for ONNX, whose arithmetic is mostly that of 32-bit floats.
+const GOLDEN_TOLERANCE_ONNX: f64 = 1e-5;
 
 fn check_levels(column: &Column) -> Result<(), InvalidModel> {
     let wrong = |why| Err(InvalidModel::Levels { column: column.name.clone(), why });
@@ -180,7 +227,7 @@ impl Model {
     ///
     /// # Errors
     /// [`InvalidModel`] naming the part that does not fit.
-    pub fn new(parts: Parts) -> Result<Self, InvalidModel> {
+    pub fn new(mut parts: Parts) -> Result<Self, InvalidModel> {
         let features = parts.schema.features.len();
         if features == 0 {
             return Err(InvalidModel::NoFeatures);
@@ -218,24 +265,55 @@ impl Model {
                 return Err(InvalidModel::Profile(name.to_owned()));
             }
         }
+        if let Estimator::Onnx(onnx) = &mut parts.estimator {
+            onnx.prepare(&parts.schema)?;
+        }
         let model = Self { parts, design };
-        model.check_golden(|row| model.parts.estimator.predict(&model.design, row))?;
+        if model.is_runnable() {
+            model.check_own_golden()?;
+        }
         Ok(model)
+    }
+
+    fn check_own_golden(&self) -> Result<(), InvalidModel> {
+        let (mut index, mut failure) = (0, None);
+        let checked = self.check_golden(|row| {
+            let prediction = self.predict_row(row);
+            index += 1;
+            prediction.unwrap_or_else(|source| {
+                failure = Some(InvalidModel::Unpredictable { index: index - 1, source });
+                f64::NAN
+            })
+        });
+        match failure {
+            Some(failure) => Err(failure),
+            None => checked,
+        }
+    }
+
+    /// Whether this build can predict with it: an ONNX model needs the feature `onnx`.
+    #[must_use]
+    pub fn is_runnable(&self) -> bool {
+        Onnx::is_supported() || !matches!(self.parts.estimator, Estimator::Onnx(_))
     }
 
     /// Compares the golden predictions with what `predict` gives, which may ask a server.
     ///
     /// # Errors
-    /// [`InvalidModel::Golden`] at the first that differs by more than 1e-9 of its size.
+    /// [`InvalidModel::Golden`] at the first that differs by more than 1e-9 of its size (of ONNX, 1e-5).
     pub fn check_golden(&self, mut predict: impl FnMut(&[f64]) -> f64) -> Result<(), InvalidModel> {
         let features = self.parts.schema.features.len();
+        let tolerance = match self.parts.estimator {
+            Estimator::Onnx(_) => GOLDEN_TOLERANCE_ONNX,
+            _ => GOLDEN_TOLERANCE,
+        };
         for (index, golden) in self.parts.golden.iter().enumerate() {
             if golden.row.len() != features {
                 return Err(InvalidModel::Shape { features, part: "a golden row", found: golden.row.len() });
             }
             let (expected, got) = (golden.prediction, predict(&golden.row));
             // Written so that NaN on either side is a mismatch.
-            let close = (expected - got).abs() <= GOLDEN_TOLERANCE * expected.abs().max(1.0);
+            let close = (expected - got).abs() <= tolerance * expected.abs().max(1.0);
             if !close {
                 return Err(InvalidModel::Golden { index, expected, got });
             }
@@ -243,7 +321,7 @@ impl Model {
         Ok(())
     }
 
-    /// Predicts one row: one value a feature, in the order of the schema. Does not allocate.
+    /// Predicts one row: one value a feature, in the order of the schema. Does not allocate, unless the model is of ONNX.
     ///
     /// # Errors
     /// [`PredictError`] where the length is wrong, a value is not finite, or the prediction overflows.
@@ -255,11 +333,12 @@ impl Model {
     }
 
     /// Predicts `n` rows held one after the other (row-major, `n × features`) into `predictions`, of length `n`.
-    /// Does not allocate.
+    /// Does not allocate, unless the model is of ONNX; then it works in batches, in memory that does not grow with rows.
+    /// NaN, which stands for a missing value, goes into an ONNX graph that takes floats; nothing else takes it.
     ///
     /// # Errors
     /// [`PredictError`] where a length is wrong, a value is not finite, or a prediction overflows; the predictions
-    /// before the row at fault have been written then.
+    /// before the row at fault have been written then (of ONNX, those of the batches before).
     pub fn predict_into(&self, rows: &[f64], predictions: &mut [f64]) -> Result<(), PredictError> {
         let features = self.parts.schema.features.len();
         if !rows.len().is_multiple_of(features) {
@@ -267,6 +346,9 @@ impl Model {
         }
         if rows.len() / features != predictions.len() {
             return Err(PredictError::Room { rows: rows.len() / features, room: predictions.len() });
+        }
+        if let Estimator::Onnx(onnx) = &self.parts.estimator {
+            return onnx.predict(rows, predictions);
         }
         for (row, (values, prediction)) in rows.chunks_exact(features).zip(predictions).enumerate() {
             *prediction = self.parts.estimator.predict(&self.design, values);

@@ -15,7 +15,7 @@ use crate::{
     report_data,
     stage::{
         DataStage, GateStage, ImageOutput, ImageStage, PublishStage, Runner, Selection, StepStage, TrackStage,
-        TrainStage,
+        TrainOutput, TrainStage,
     },
 };
 
@@ -133,7 +133,7 @@ impl Pipeline {
         if self.open_run().is_some() {
             self.log_training(&data, &trained)?;
         }
-        if !self.step(runner, "test", &config.test, Some(trained.model))? {
+        if !self.step(runner, "test", &config.test, Some(&trained))? {
             return Ok(());
         }
 
@@ -216,7 +216,7 @@ impl Pipeline {
         runner: &mut Runner<'_>,
         name: &'static str,
         step: &crate::config::Step,
-        model: Option<Digest>,
+        trained: Option<&TrainOutput>,
     ) -> Result<bool> {
         if step.command.is_empty() {
             if runner.reaches(name) {
@@ -224,7 +224,7 @@ impl Pipeline {
             }
             return Ok(true);
         }
-        Ok(runner.run(&StepStage { pipeline: self, name, step, model }, || Ok(()))?.is_some())
+        Ok(runner.run(&StepStage { pipeline: self, name, step, trained }, || Ok(()))?.is_some())
     }
 
     fn note_run(&self, ending: &mut Ending) {

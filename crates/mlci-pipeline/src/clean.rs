@@ -26,7 +26,7 @@ impl Pipeline {
             let garbage = self.block_on(
                 self.store().collect_garbage(GarbageOptions { grace: Duration::from_secs(24 * 3600), dry_run: false }),
             )?;
-            for name in ["journal", "cache", "logs", "models"] {
+            for name in ["journal", "cache", "logs", "models", "train"] {
                 mlci_core::remove(&self.workdir().root().join(name))?;
             }
             ending.text = Some(format!(

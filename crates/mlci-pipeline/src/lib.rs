@@ -70,6 +70,7 @@ mod report_data;
 mod serving;
 mod source;
 mod stage;
+mod training;
 mod words;
 mod workdir;
 

@@ -70,7 +70,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// When one of them cannot be opened.
-    pub fn open(loaded: Loaded, observer: Arc<dyn Observer>, invocation: &str) -> Result<Self> {
+    pub fn open(mut loaded: Loaded, observer: Arc<dyn Observer>, invocation: &str) -> Result<Self> {
+        for name in loaded.config.train.env.clone() {
+            if let Ok(value) = std::env::var(&name) {
+                loaded.hide(&name, value);
+            }
+        }
         let workdir = Workdir::new(&loaded.root)?;
         workdir.create()?;
         let store = match Scheme::of(&loaded.config.artifact.store) {
@@ -295,10 +300,14 @@ impl Pipeline {
         interrupt::watch(Some(Arc::clone(&run)));
         run.tag("source", &self.source().to_string())?;
         run.tag("configuration", &config.model_digest().to_string())?;
-        run.param("algorithm", config.train.options(config.gate.threshold).algorithm)?;
+        if config.train.is_command() {
+            run.param("command", self.redact(config.train.command.join(" ")))?;
+        } else {
+            run.param("algorithm", config.train.options(config.gate.threshold).algorithm)?;
+            run.param("folds", config.train.folds)?;
+        }
         run.param("seed", config.train.seed)?;
         run.param("test_fraction", config.train.test_fraction)?;
-        run.param("folds", config.train.folds)?;
         *self.run.borrow_mut() = Some(Arc::clone(&run));
         Ok(run)
     }
@@ -338,6 +347,9 @@ impl Pipeline {
             if let Some(value) = value {
                 run.param(name, value)?;
             }
+        }
+        for (name, value) in trained.command.iter().flat_map(|command| &command.metrics) {
+            run.metric(&format!("command.{name}"), *value, 0)?;
         }
         if let Some(validation) = &trained.cross_validation {
             for (fold, metrics) in validation.folds.iter().enumerate() {
@@ -389,7 +401,7 @@ fn init<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
     }
 }
 
-fn read_options(data: &config::Data) -> ReadOptions {
+pub(crate) fn read_options(data: &config::Data) -> ReadOptions {
     let mut options = ReadOptions::new(&data.target);
     // Checked to be ASCII when the configuration was read.
     options.delimiter = u8::try_from(data.delimiter).unwrap_or(b',');

@@ -66,6 +66,18 @@ impl Workdir {
         self.root.join("models").join(format!("{}.mlci", digest.hex()))
     }
 
+    /// The ONNX model that a command of the team's own left, and that the model with this digest was made of.
+    #[must_use]
+    pub fn onnx(&self, digest: &Digest) -> PathBuf {
+        self.root.join("models").join(format!("{}.onnx", digest.hex()))
+    }
+
+    /// What the training command is given and leaves.
+    #[must_use]
+    pub fn train(&self) -> PathBuf {
+        self.root.join("train")
+    }
+
     /// What the model with this digest predicted for the held-out rows.
     #[must_use]
     pub fn evaluation(&self, digest: &Digest) -> PathBuf {

@@ -71,5 +71,6 @@ pub use crate::{
     id::{ParseRunIdError, RunId},
     log::RunLog,
     record::{Artifact, Point, RunRecord, RunSummary},
+    rules::check_metric_key,
     run::Run,
 };

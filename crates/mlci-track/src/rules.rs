@@ -7,6 +7,15 @@ const KEY: usize = 250;
 const PARAM_VALUE: usize = 6000;
 const TAG_VALUE: usize = 5000;
 
+/// Whether a metric may have this key, as [`Run::metric`](crate::Run::metric) checks it: for who wants to know before
+/// there is a run.
+///
+/// # Errors
+/// [`Error::Key`] with the rule that it breaks.
+pub fn check_metric_key(key: &str) -> Result<()> {
+    self::key("metric key", key)
+}
+
 pub(crate) fn key(kind: &'static str, key: &str) -> Result<()> {
     let part_is_odd = |part: &str| matches!(part, "" | "." | "..");
     let rule = if key.is_empty() {

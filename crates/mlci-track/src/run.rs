@@ -112,7 +112,7 @@ impl Run {
     /// # Errors
     /// [`Error::Key`], [`Error::Ended`], [`Error::File`].
     pub fn metric(&self, key: &str, value: f64, step: u64) -> Result<()> {
-        rules::key("metric key", key)?;
+        rules::check_metric_key(key)?;
         let mut state = self.open_state()?;
         self.append(&mut state, Event::Metric { key: key.to_owned(), value, step })
     }

@@ -80,9 +80,9 @@ pub use crate::{
     metrics::{CalibrationBin, Classification, Confusion, Metric, Metrics, ScoreError, Scored, calibration, confusion},
     ols::Ols,
     read::{
-        ColumnOptions, Compression, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind, ReadError,
-        ReadFileError, ReadOptions, RowUnit, TextColumn, gather, gather_file, read_bytes, read_csv, read_csv_file,
-        read_file, read_header,
+        ColumnOptions, Compression, Copied, CopyError, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind,
+        ReadError, ReadFileError, ReadOptions, RowUnit, TextColumn, copy_rows, gather, gather_file, read_bytes,
+        read_csv, read_csv_file, read_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     slices::{Group, GroupReport, SliceColumn, SliceError, SliceReport, slices},

@@ -9,6 +9,7 @@ mod assemble;
 mod cell;
 mod chunks;
 mod comments;
+mod copy;
 mod error;
 mod field;
 mod first;
@@ -40,6 +41,7 @@ use self::{
     text::{Hashing, Text},
 };
 pub use self::{
+    copy::{Copied, CopyError, copy_rows},
     error::{Key, ReadError, ReadFileError},
     field::RowUnit,
     gather::{gather, gather_file},
@@ -147,8 +149,8 @@ pub fn read_header(path: &Path, delimiter: u8) -> Result<Vec<String>, ReadFileEr
 /// Text with line ends `\n`, without mark and comments.
 type Plain<'r> = Box<dyn Read + 'r>;
 
-/// What comes behind the header, and the header.
-fn begin<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<(Chunks<Plain<'r>>, ByteRecord), ReadError> {
+/// The text of the data.
+fn text_of<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<Plain<'r>, ReadError> {
     let ReadOptions { delimiter, comment, .. } = *options;
     let is_structure = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'\n' | b'\r');
     if is_structure(delimiter) {
@@ -158,10 +160,15 @@ fn begin<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<(Chunks<Pl
         return Err(ReadError::InvalidComment { comment });
     }
     let text = Text::new(source::open(reader).map_err(ReadError::of)?);
-    let plain: Plain<'r> = match comment {
+    Ok(match comment {
         Some(comment) => Box::new(Comments::new(text, comment, delimiter)),
         None => Box::new(text),
-    };
+    })
+}
+
+/// What comes behind the header, and the header.
+fn begin<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<(Chunks<Plain<'r>>, ByteRecord), ReadError> {
+    let (plain, delimiter) = (text_of(reader, options)?, options.delimiter);
     let mut chunks = Chunks::new(plain, 1, delimiter, 1);
     let Some(chunk) = chunks.next().map_err(ReadError::of)? else { return Err(ReadError::Empty) };
     let mut records = Records::new(&chunk, delimiter);

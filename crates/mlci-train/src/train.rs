@@ -36,6 +36,8 @@ pub struct TrainOptions {
     pub folds: Option<u32>,
     /// `[train] golden`: how many held-out rows go into the model with their predictions. Default 5.
     pub golden: usize,
+    /// `[train] command`: whether the estimator is fitted elsewhere, see [`Gathered::adopt`]. Default: not.
+    pub elsewhere: bool,
 }
 
 impl Default for TrainOptions {
@@ -51,6 +53,7 @@ impl Default for TrainOptions {
             test_fraction: 0.2,
             folds: Some(5),
             golden: 5,
+            elsewhere: false,
         }
     }
 }

@@ -30,7 +30,16 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let is_parquet =
         std::path::Path::new(&config.data.path).extension().is_some_and(|extension| extension == "parquet");
     let parquet = (is_parquet && !cfg!(feature = "parquet")).then_some("parquet");
-    store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).chain(parquet).collect()
+    let onnx = (config.train.is_command() && !mlci_model::Onnx::is_supported()).then_some("onnx");
+    store
+        .into_iter()
+        .chain(mlflow)
+        .chain(registry)
+        .chain(kubernetes)
+        .chain(monitor)
+        .chain(parquet)
+        .chain(onnx)
+        .collect()
 }
 
 /// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes

@@ -10,7 +10,7 @@ use crate::workdir::FOLDER;
 const STORES: &str = "name a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX";
 
 /// What the pipeline itself keeps below `.mlci/`, and clears away as it sees fit.
-const OWN: [&str; 7] = ["journal", "models", "cache", "logs", "report", "environments", "lock"];
+const OWN: [&str; 8] = ["journal", "models", "cache", "logs", "report", "environments", "train", "lock"];
 
 /// A key with a folder that cannot be, and why.
 pub(super) struct Misplaced {

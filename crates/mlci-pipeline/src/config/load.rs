@@ -39,6 +39,11 @@ impl Loaded {
         redacted
     }
 
+    /// From now on the value of this variable is not shown either.
+    pub(crate) fn hide(&mut self, name: &str, value: String) {
+        self.secrets.push((value, name.to_owned()));
+    }
+
     /// Whether any value came from a variable.
     #[must_use]
     pub fn has_variables(&self) -> bool {
@@ -107,6 +112,7 @@ fn parse(
     values::expand(document.get_mut(), variable, "", origins, secrets)?;
     let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(|error| explain(&error))?;
     values::check(&config, text)?;
+    super::command::check(&config, text, origins)?;
     Ok(config)
 }
 

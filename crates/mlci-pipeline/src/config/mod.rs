@@ -4,6 +4,7 @@
 
 mod address;
 mod clusters;
+mod command;
 mod data;
 mod environment;
 mod error;
@@ -100,6 +101,9 @@ pub struct Step {
     /// Files and folders whose content decides whether it has to run again. Default: all files that git does not ignore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Vec<String>>,
+    /// After how many seconds it is ended, with all that it started; up to a week. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
 }
 
 /// `[train]`
@@ -128,6 +132,21 @@ pub struct Train {
     pub test_fraction: f64,
     /// How many folds cross-validation has on the training rows; 0 for none.
     pub folds: u32,
+    /// Program and arguments that train, in place of an algorithm; no shell is involved. It reads the training rows at
+    /// `MLCI_DATA` and leaves `model.onnx`, and `metrics.json` if it likes, in the folder `MLCI_OUTPUT`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Files and folders whose content decides whether the command has to train again. Default: all files that git does
+    /// not ignore, but for the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<String>>,
+    /// Variables that the command gets beside those that every one gets. Their values decide too whether it has to
+    /// train again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// After how many seconds the command is ended, with all that it started; up to a week. Default: 3600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u64>,
 }
 
 impl Default for Train {
@@ -141,7 +160,19 @@ impl Default for Train {
             seed: 0,
             test_fraction: 0.2,
             folds: 5,
+            command: Vec::new(),
+            inputs: None,
+            env: Vec::new(),
+            timeout_seconds: None,
         }
+    }
+}
+
+impl Train {
+    /// Whether the team's own command trains.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        !self.command.is_empty()
     }
 }
 
@@ -205,7 +236,8 @@ impl Train {
             threshold,
             seed: self.seed,
             test_fraction: self.test_fraction,
-            folds: (self.folds > 0).then_some(self.folds),
+            folds: (self.folds > 0).then_some(self.folds).filter(|_| !self.is_command()),
+            elsewhere: self.is_command(),
             ..mlci_train::TrainOptions::default()
         }
     }
@@ -307,10 +339,12 @@ impl Default for Image {
 }
 
 impl Config {
-    /// The digest that a model carries: of the `[data]` and `[train]` tables only, defaults included.
+    /// The digest that a model carries: of the `[data]` and `[train]` tables only, defaults included. How long a command
+    /// may run, and which files tell that it has to run again, is nothing that a model is made of.
     #[must_use]
     pub fn model_digest(&self) -> Digest {
-        canonical(&(&self.data, &self.train))
+        let train = Train { timeout_seconds: None, inputs: None, ..self.train.clone() };
+        canonical(&(&self.data, &train))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `init`: the files that a repository needs to run the pipeline.
 
+mod python;
 mod survey;
 
 use std::{
@@ -10,7 +11,10 @@ use std::{
 use mlci_core::{FileError, ModelName, write_atomic};
 use mlci_train::MissingPolicy;
 
-use self::survey::{Survey, survey};
+use self::{
+    python::Python,
+    survey::{Survey, survey},
+};
 use crate::{
     end::finish,
     error::{Context as _, Error, Result},
@@ -37,7 +41,14 @@ pub fn init(path: &Path, options: &InitOptions, observer: &dyn Observer) -> Fini
         |ending| {
             let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let mut said = vec![write_configuration(path, folder, options)?];
-            said.extend(add_line(&folder.join(".gitignore"), ".mlci/")?);
+            let ignored = if Python::of(folder).is_some_and(|python| python.has_requirements) {
+                [".mlci/", python::ENVIRONMENT].as_slice()
+            } else {
+                &[".mlci/"]
+            };
+            for line in ignored {
+                said.extend(add_line(&folder.join(".gitignore"), line)?);
+            }
             if folder.join("xtask/Cargo.toml").is_file() {
                 said.extend(write_alias(folder)?);
             }
@@ -61,8 +72,14 @@ fn write_configuration(path: &Path, folder: &Path, options: &InitOptions) -> Res
     // Read once with the answers, so that what is written is known to work, or to say what does not.
     let survey = survey(&folder.join(&data), &data, options.target.as_deref())?;
     let name = name(folder, options.name.as_deref())?;
-    write_atomic(path, text(&name, &data, &survey).as_bytes())?;
-    Ok(told(path, &data, &survey))
+    let python = Python::of(folder);
+    write_atomic(path, text(&name, &data, &survey, python.as_ref()).as_bytes())?;
+    let mut said = told(path, &data, &survey);
+    for line in python.iter().flat_map(Python::told) {
+        said.push_str("\n  ");
+        said.push_str(&line);
+    }
+    Ok(said)
 }
 
 /// What was found, for the person to check.
@@ -91,7 +108,7 @@ fn told(path: &Path, data: &str, survey: &Survey) -> String {
     lines.join("\n")
 }
 
-fn text(name: &ModelName, data: &str, survey: &Survey) -> String {
+fn text(name: &ModelName, data: &str, survey: &Survey, python: Option<&Python>) -> String {
     let options = &survey.options;
     let (path, target) = (toml_string(data), toml_string(&options.target));
     let delimiter = match options.delimiter {
@@ -108,6 +125,8 @@ fn text(name: &ModelName, data: &str, survey: &Survey) -> String {
         MissingPolicy::Stop => "",
         MissingPolicy::Drop => "\nmissing = \"drop\"  # rows that lack a value are left out; `stop` names them instead",
     };
+    let steps = python.map(Python::steps).unwrap_or_default();
+    let trains = python.map_or("algorithm = \"ols\"".to_owned(), Python::train);
     format!(
         r#"[project]
 name = "{name}"
@@ -116,9 +135,9 @@ name = "{name}"
 path = {path}{delimiter}
 target = {target}
 {exclude}{missing}
-
+{steps}
 [train]
-algorithm = "ols"
+{trains}
 seed = 42
 
 [gate.limits.r2]

@@ -52,6 +52,7 @@ impl Pipeline {
                 self.folder("run log", &self.resolve(&self.config().track.folder)),
                 self.images(),
             ];
+            findings.extend(self.programs());
             findings.extend(self.server_findings());
             findings.extend(self.ports());
             if crate::ci::is_ci_job() {
@@ -121,6 +122,40 @@ impl Pipeline {
                 "give yourself the right to write there, or name another folder",
             ),
         }
+    }
+
+    /// The programs of the team's own that stages run.
+    fn programs(&self) -> Vec<Finding> {
+        let config = self.config();
+        let commands = [
+            ("setup", &config.setup.command),
+            ("check", &config.check.command),
+            ("train", &config.train.command),
+            ("test", &config.test.command),
+        ];
+        let finding = |(stage, command): (&str, &Vec<String>)| {
+            let program = command.first()?;
+            let what = format!("[{stage}] command");
+            let is_path = program.contains('/');
+            let places = std::env::var_os("PATH").unwrap_or_default();
+            let found = if is_path {
+                Some(self.root().join(program)).filter(|path| path.is_file())
+            } else {
+                std::env::split_paths(&places).map(|folder| folder.join(program)).find(|path| path.is_file())
+            };
+            Some(match found {
+                Some(path) => Finding::good(&what, path.display().to_string()),
+                // A virtual environment, say.
+                None if is_path && stage != "setup" && !config.setup.command.is_empty() => {
+                    Finding::missing(&what, format!("`{program}` is not there"), "[setup] command may make it")
+                }
+                None if is_path => Finding::bad(&what, format!("`{program}` is not there"), "write another path"),
+                None => {
+                    Finding::bad(&what, format!("`{program}` is not on PATH"), "install it, or name it by its path")
+                }
+            })
+        };
+        commands.into_iter().filter_map(finding).collect()
     }
 
     /// The store: a folder that can be written, or a server that answers.

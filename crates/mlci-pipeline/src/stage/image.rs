@@ -62,7 +62,8 @@ impl<'p> ImageStage<'p> {
         let mut command = Command::new(std::path::absolute(server).map_err(FileError::at("locate", server))?);
         command.arg("--check").arg("--model").arg(model);
         let log = self.pipeline.workdir().log("smoke-test");
-        crate::command::run(command, "image", &log, self.pipeline)
+        crate::command::run(command, "image", &log, None, self.pipeline)
+            .map(drop)
             .map_err(|error| Error::fail("the server cannot serve the model").because(error))
     }
 

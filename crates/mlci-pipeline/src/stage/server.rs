@@ -45,7 +45,8 @@ impl Server {
         }
         match Workspace::find(pipeline)? {
             Some(workspace) => {
-                Ok(Self { key: workspace.key(&Build::image(&workspace)?)?, origin: Origin::Workspace(workspace) })
+                let key = workspace.key(&Build::image(&workspace, pipeline)?)?;
+                Ok(Self { key, origin: Origin::Workspace(workspace) })
             }
             None => beside(),
         }
@@ -63,7 +64,9 @@ impl Server {
     pub(crate) fn binary(&self, pipeline: &Pipeline, again: bool) -> Result<PathBuf> {
         match &self.origin {
             Origin::Ready(path) => Ok(path.clone()),
-            Origin::Workspace(workspace) => workspace.binary(pipeline, &Build::image(workspace)?, "image", again),
+            Origin::Workspace(workspace) => {
+                workspace.binary(pipeline, &Build::image(workspace, pipeline)?, "image", again)
+            }
         }
     }
 }
@@ -71,7 +74,7 @@ impl Server {
 /// A server that runs on this system where the image's does not. Elsewhere than on Linux, `process` runs it.
 pub(crate) fn for_host(pipeline: &Pipeline) -> Result<PathBuf> {
     match Workspace::find(pipeline)? {
-        Some(workspace) => workspace.binary(pipeline, &Build::host(), "deploy", false),
+        Some(workspace) => workspace.binary(pipeline, &Build::host(pipeline), "deploy", false),
         None => match beside()?.origin {
             Origin::Ready(path) => Ok(path),
             Origin::Workspace(_) => Err(Error::fail("there is no server for this system").help(TWO_WAYS)),
@@ -99,11 +102,13 @@ struct Build {
     target: Option<String>,
     /// `RUSTFLAGS`; absent for the user's own.
     flags: Option<String>,
+    /// What the server needs beside the least, to serve the model.
+    features: &'static [&'static str],
 }
 
 impl Build {
     /// Static, for a container, and without this machine's paths in it.
-    fn image(workspace: &Workspace) -> Result<Self> {
+    fn image(workspace: &Workspace, pipeline: &Pipeline) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::fail("a server for Linux cannot be built on this system").help(TWO_WAYS));
         }
@@ -113,12 +118,18 @@ impl Build {
         let flags =
             format!("-C target-feature=+crt-static --remap-path-prefix={}=/source{home}", workspace.root.display());
         // Without an explicit target the flags would reach procedural macros, which cannot be static.
-        Ok(Self { target: Some(format!("{}-unknown-linux-gnu", env::consts::ARCH)), flags: Some(flags) })
+        let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+        Ok(Self { target: Some(target), flags: Some(flags), features: features(pipeline) })
     }
 
-    fn host() -> Self {
-        Self { target: None, flags: None }
+    fn host(pipeline: &Pipeline) -> Self {
+        Self { target: None, flags: None, features: features(pipeline) }
     }
+}
+
+/// Models that other tools have trained take a runtime with a weight; ours do without it.
+fn features(pipeline: &Pipeline) -> &'static [&'static str] {
+    if pipeline.config().train.is_command() { &["onnx"] } else { &[] }
 }
 
 /// A Cargo workspace that can build the server.
@@ -166,6 +177,9 @@ impl Workspace {
             .part(build.target.as_deref().unwrap_or_default())
             .part(build.flags.as_deref().unwrap_or_default())
             .part(rustc_version(&self.root)?);
+        for feature in build.features {
+            digest.add(feature.as_bytes());
+        }
         for (name, value) in env::vars_os() {
             if name.to_string_lossy().starts_with("CARGO_PROFILE_") {
                 digest.add(name.as_encoded_bytes());
@@ -213,13 +227,16 @@ impl Workspace {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root);
         command.args(["build", "--release", "--locked", "--package", PACKAGE, "--bin", PACKAGE]);
+        if !build.features.is_empty() {
+            command.args(["--features", &build.features.join(",")]);
+        }
         if let Some(target) = &build.target {
             command.args(["--target", target]);
         }
         if let Some(flags) = &build.flags {
             command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
         }
-        command::run(command, stage, &pipeline.workdir().log(stage), pipeline).map_err(|error| {
+        command::run(command, stage, &pipeline.workdir().log(stage), None, pipeline).map_err(|error| {
             let log = error.help.clone().unwrap_or_default();
             error.help(format!("{log}; {TWO_WAYS}"))
         })?;

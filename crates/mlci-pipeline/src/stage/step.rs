@@ -1,18 +1,13 @@
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::PathBuf, time::Duration};
 
-use mlci_core::{Digest, DigestBuilder, FileError, digest_file};
+use mlci_core::Digest;
 
-use super::Stage;
+use super::{Stage, TrainOutput};
 use crate::{
-    command,
+    command::{self, Limit, inputs},
     config::Step,
-    error::{Error, Result},
+    error::Result,
     pipeline::Pipeline,
-    source,
 };
 
 /// Runs a command of the team's own: `setup`, `check` or `test`.
@@ -21,7 +16,7 @@ pub(crate) struct StepStage<'p> {
     pub(crate) name: &'static str,
     pub(crate) step: &'p Step,
     /// The trained model, for `test`.
-    pub(crate) model: Option<Digest>,
+    pub(crate) trained: Option<&'p TrainOutput>,
 }
 
 impl Stage for StepStage<'_> {
@@ -37,28 +32,19 @@ impl Stage for StepStage<'_> {
         for word in &self.step.command {
             digest.add(word.as_bytes());
         }
-        if let Some(model) = &self.model {
-            digest.add(model.as_bytes());
+        if let Some(trained) = self.trained {
+            digest.add(trained.model.as_bytes());
         }
         let files = match (&self.step.inputs, self.name) {
-            (Some(inputs), _) => {
-                for input in inputs {
-                    if !root.join(input).exists() {
-                        let name = self.name;
-                        return Err(Error::invalid(format!("[{name}] inputs names `{input}`, which does not exist"))
-                            .help("name files and folders, relative to the configuration; [] for none"));
-                    }
-                }
-                inputs.iter().map(PathBuf::from).collect()
-            }
+            (Some(named), stage) => inputs::named(root, stage, named)?,
             // Preparing a machine depends on the files that the command names (`-r requirements.txt`), not on all.
             (None, "setup") => {
                 self.step.command.iter().map(PathBuf::from).filter(|path| root.join(path).is_file()).collect()
             }
-            (None, _) => source::files(root).unwrap_or_else(|| vec![PathBuf::from(".")]),
+            (None, _) => inputs::all(root),
         };
         for file in files {
-            add(&mut digest, root, &file)?;
+            inputs::add(&mut digest, root, &file)?;
         }
         Ok(digest.finish())
     }
@@ -68,11 +54,12 @@ impl Stage for StepStage<'_> {
     }
 
     fn work(&self) -> Result<()> {
-        let Some((program, arguments)) = self.step.command.split_first() else { return Ok(()) };
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.pipeline.root());
-        if let Some(model) = &self.model {
-            command.env("MLCI_MODEL", self.pipeline.workdir().model(model));
+        let Some(mut command) = command::of(&self.step.command, self.pipeline)? else { return Ok(()) };
+        if let Some(trained) = self.trained {
+            command.env("MLCI_MODEL", self.pipeline.workdir().model(&trained.model));
+            if trained.command.is_some() {
+                command.env("MLCI_ONNX", self.pipeline.workdir().onnx(&trained.model));
+            }
         }
         // Cargo tells what it runs about itself; a cargo below must not take it for its own.
         for (name, _) in std::env::vars_os() {
@@ -81,48 +68,15 @@ impl Stage for StepStage<'_> {
                 command.env_remove(&name);
             }
         }
-        command::run(command, self.name, &self.pipeline.workdir().log(self.name), self.pipeline)
+        let limit = self.step.timeout_seconds.map(|seconds| Limit {
+            time: Duration::from_secs(seconds),
+            key: format!("[{}] timeout_seconds", self.name),
+        });
+        command::run(command, self.name, &self.pipeline.workdir().log(self.name), limit.as_ref(), self.pipeline)
+            .map(drop)
     }
 
     fn note(&self, (): &()) -> String {
         self.step.command.join(" ")
     }
-}
-
-/// Folders whose content never is a source.
-const NOT_SOURCE: [&str; 7] = [".git", ".mlci", "target", "node_modules", "__pycache__", ".venv", ".pytest_cache"];
-
-/// Adds a file's name and content, or those of all files in a folder. What is missing is added as missing.
-fn add(digest: &mut DigestBuilder, root: &Path, path: &Path) -> Result<()> {
-    let whole = root.join(path);
-    digest.add(path.as_os_str().as_encoded_bytes());
-    let kind = match fs::symlink_metadata(&whole) {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            digest.add(b"missing");
-            return Ok(());
-        }
-        Err(error) => return Err(FileError::at("read", &whole)(error).into()),
-    };
-    if kind.is_symlink() {
-        let target = fs::read_link(&whole).map_err(FileError::at("read", &whole))?;
-        digest.add(target.as_os_str().as_encoded_bytes());
-        // What stands behind the link counts too, where that is a file.
-        if fs::metadata(&whole).is_ok_and(|metadata| metadata.is_file()) {
-            digest.add(digest_file(&whole)?.0.as_bytes());
-        }
-    } else if kind.is_file() {
-        let (content, _) = digest_file(&whole)?;
-        digest.add(content.as_bytes());
-    } else if kind.is_dir() {
-        let entries = fs::read_dir(&whole).map_err(FileError::at("read", &whole))?;
-        let mut names: Vec<PathBuf> = entries.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
-        names.sort();
-        for name in names {
-            if !NOT_SOURCE.iter().any(|skipped| name.as_os_str() == *skipped) {
-                add(digest, root, &path.join(name))?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
-use mlci_core::{Digest, FileError, write_atomic};
+use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_model::Model;
 use mlci_train::{Choice, CrossValidation, Evaluation, HyperParameters, Leak, Metric, Metrics};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use super::{DataOutput, Stage};
 use crate::{
     error::{Context as _, Error, Result},
     pipeline::Pipeline,
+    training,
     words::count,
 };
 
@@ -31,6 +32,18 @@ pub(crate) struct TrainOutput {
     pub(crate) parameters: HyperParameters,
     pub(crate) choice: Option<Choice>,
     pub(crate) leaks: Vec<Leak>,
+    /// Where a command of the team's own has trained: what it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<CommandOutput>,
+}
+
+/// What a training command left beside what became the model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CommandOutput {
+    /// The digest of its model, which is kept for the tests.
+    pub(crate) onnx: Digest,
+    /// What it measured itself.
+    pub(crate) metrics: BTreeMap<String, f64>,
 }
 
 impl TrainOutput {
@@ -44,6 +57,13 @@ impl TrainOutput {
             Err(Error::fail(format!("`{}` is not the model that was trained: its digest is {digest}", path.display()))
                 .help("train again: ci --from train"))
         }
+    }
+
+    /// Whether the model that a command left is still there.
+    fn holds_onnx(&self, pipeline: &Pipeline) -> bool {
+        self.command.as_ref().is_none_or(|command| {
+            digest_file(&pipeline.workdir().onnx(&self.model)).is_ok_and(|(digest, _)| digest == command.onnx)
+        })
     }
 
     /// What it predicted for the held-out rows.
@@ -66,32 +86,45 @@ impl Stage for TrainStage<'_> {
 
     fn inputs(&self) -> Result<Digest> {
         let config = self.pipeline.config();
-        Ok(Digest::builder()
+        let mut digest = Digest::builder()
             .part(self.data.digest.as_bytes())
             .part(config.model_digest().as_bytes())
             .part(config.project.name.as_str())
             .part(self.pipeline.code().as_bytes())
             // The metrics at the threshold are computed here, with the others.
-            .part(config.gate.threshold.to_string())
-            .finish())
+            .part(config.gate.threshold.to_string());
+        if config.train.is_command() {
+            training::add_inputs(&mut digest, self.pipeline)?;
+        }
+        Ok(digest.finish())
     }
 
     fn holds(&self, output: &TrainOutput) -> Result<bool> {
         // A file that was damaged or removed since is made again.
-        Ok(output.load(self.pipeline).is_ok() && output.evaluation(self.pipeline).is_ok())
+        let pipeline = self.pipeline;
+        Ok(output.load(pipeline).is_ok() && output.evaluation(pipeline).is_ok() && output.holds_onnx(pipeline))
     }
 
     fn work(&self) -> Result<TrainOutput> {
         let config = self.pipeline.config();
         let read = self.pipeline.gathered_of(&self.data.digest)?;
-        let trained = read
-            .gathered
-            .train(&config.project.name, self.data.digest, config.model_digest())
-            .context(|| format!("cannot train on `{}`", config.data.path))?;
+        let (trained, left) = if config.train.is_command() {
+            let left = training::run(self.pipeline, read)?;
+            (training::adopt(self.pipeline, read, &left)?, Some(left))
+        } else {
+            let trained = read
+                .gathered
+                .train(&config.project.name, self.data.digest, config.model_digest())
+                .context(|| format!("cannot train on `{}`", config.data.path))?;
+            (trained, None)
+        };
         let bytes = trained.model.encode()?;
         let model = Digest::of(&bytes);
         let evaluation = serde_json::to_vec(&trained.test).context(|| "the evaluation cannot be written".to_owned())?;
         write_atomic(&self.pipeline.workdir().evaluation(&model), &evaluation)?;
+        if let Some(left) = &left {
+            write_atomic(&self.pipeline.workdir().onnx(&model), &left.onnx)?;
+        }
         write_atomic(&self.pipeline.workdir().model(&model), &bytes)?;
         Ok(TrainOutput {
             model,
@@ -104,6 +137,7 @@ impl Stage for TrainStage<'_> {
             parameters: trained.parameters,
             choice: trained.choice,
             leaks: trained.leaks,
+            command: left.map(|left| CommandOutput { onnx: Digest::of(&left.onnx), metrics: left.metrics }),
         })
     }
 

@@ -115,7 +115,7 @@ impl Plan {
     pub(crate) fn new(options: &TrainOptions, cells: usize) -> Self {
         let folds = u64::from(options.folds.unwrap_or(1).clamp(1, MOST_FOLDS));
         let rows = |all: usize| (all / cells.max(1)).max(FEWEST_ROWS);
-        let fits = is_summed(options.algorithm);
+        let fits = is_summed(options);
         Self {
             deal: Deal { seed: options.seed, test_fraction: options.test_fraction, folds },
             fits,
@@ -133,8 +133,9 @@ impl Plan {
 }
 
 /// Whether an algorithm fits to sums of the rows, and needs none of them.
-pub(crate) fn is_summed(algorithm: Algorithm) -> bool {
-    matches!(algorithm, Algorithm::Ols) || algorithm.needs_penalty()
+pub(crate) fn is_summed(options: &TrainOptions) -> bool {
+    let algorithm = options.algorithm;
+    !options.elsewhere && (algorithm == Algorithm::Ols || algorithm.needs_penalty())
 }
 
 impl Gathered {
@@ -170,7 +171,7 @@ impl Gathered {
             sums: None,
             fits: BTreeMap::new(),
         };
-        if !is_summed(options.algorithm) {
+        if !is_summed(options) {
             return Ok(gathered);
         }
         gathered.sums = Some(sums);
@@ -234,6 +235,12 @@ impl Gathered {
     #[must_use]
     pub fn held_out(&self) -> &Table {
         &self.held_out
+    }
+
+    /// The lines of the data that the rows to train on begin on, where these are kept: see [`TrainOptions::elsewhere`].
+    #[must_use]
+    pub fn training_lines(&self) -> Option<&[u64]> {
+        self.training.as_ref().map(|training| training.lines.as_slice())
     }
 
     /// What becomes of the rows.

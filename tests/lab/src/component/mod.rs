@@ -10,6 +10,7 @@ mod kubernetes;
 mod logs;
 mod mlflow;
 mod prometheus;
+mod python;
 mod registry;
 mod s3;
 mod seaweedfs;
@@ -77,6 +78,7 @@ pub static COMPONENTS: &[&Component] = &[
     &logs::ELK_TOOLS,
     &prometheus::PROMETHEUS,
     &grafana::GRAFANA,
+    &python::PYTHON,
 ];
 
 /// The component of this name.

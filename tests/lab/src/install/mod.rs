@@ -57,6 +57,13 @@ pub enum Install {
         /// The packages, each with its exact version.
         packages: &'static [&'static str],
     },
+    /// What a file of requirements of this repository names, in a virtual environment of its own.
+    Requirements {
+        /// The name of the environment.
+        name: &'static str,
+        /// The file's text, each package with its exact version.
+        text: &'static str,
+    },
     /// Packages of npm in a folder of their own.
     Npm {
         /// The name of the folder.
@@ -108,6 +115,7 @@ impl Install {
                 // Any other version of any of them is another installation.
                 format!("{name}-{}", mlci_core::Digest::of(packages.join(" ").as_bytes()).short())
             }
+            Self::Requirements { name, text } => format!("{name}-{}", mlci_core::Digest::of(text.as_bytes()).short()),
             Self::Maven { artifact } => artifact.split(':').skip(1).collect::<Vec<_>>().join("-"),
             Self::MavenWithDependencies { name, artifacts } => {
                 format!("{name}-{}", mlci_core::Digest::of(artifacts.join(" ").as_bytes()).short())
@@ -131,6 +139,7 @@ impl Install {
             Self::Go { package, version } => format!("go install {package}@{version}"),
             Self::GoTool { package, version, .. } => format!("go get -tool {package}@{version}; go build"),
             Self::Python { packages, .. } => format!("pip install {}", packages.join(" ")),
+            Self::Requirements { text, .. } => format!("pip install {}", text.lines().collect::<Vec<_>>().join(" ")),
             Self::Npm { packages, .. } => format!("npm install {}", packages.join(" ")),
             Self::Maven { artifact } => format!("mvn dependency:copy {artifact}"),
             Self::MavenWithDependencies { artifacts, .. } => {
@@ -148,7 +157,7 @@ impl Install {
     pub fn program(&self) -> Option<&'static str> {
         match self {
             Self::Go { .. } | Self::GoTool { .. } => Some("go"),
-            Self::Python { .. } => Some("python3"),
+            Self::Python { .. } | Self::Requirements { .. } => Some("python3"),
             Self::Npm { .. } => Some("npm"),
             Self::Maven { .. } | Self::MavenWithDependencies { .. } => Some("mvn"),
             Self::Debian { .. } | Self::System { .. } => Some("apt-get"),
@@ -180,6 +189,7 @@ impl Install {
             Self::Go { package, version } => go::install(place, package, version),
             Self::GoTool { package, version, replaced } => go::install_tool(place, package, version, replaced),
             Self::Python { packages, .. } => python::install(place, packages),
+            Self::Requirements { text, .. } => python::install(place, &text.lines().collect::<Vec<_>>()),
             Self::Npm { packages, .. } => npm::install(place, packages),
             Self::Maven { artifact } => maven::install(place, artifact),
             Self::MavenWithDependencies { artifacts, .. } => maven::with_dependencies(place, artifacts),
