@@ -68,6 +68,9 @@ pub enum ChartError {
     /// A label would take the place of the chart's own.
     #[error("the label `{0}` is set by the chart itself: remove it from the workload's labels")]
     Label(String),
+    /// Changes and objects of the user's own would be written down in it.
+    #[error("a chart is made without patches and objects of your own: add them to the chart's folder instead")]
+    Own,
 }
 
 impl Chart {
@@ -90,6 +93,9 @@ impl Chart {
     /// [`ChartError`] where the workload fits no cluster or no chart.
     pub fn render(&self) -> Result<Vec<RenderedFile>, ChartError> {
         self.workload.check()?;
+        if !(self.workload.patches.is_empty() && self.workload.manifests.is_empty()) {
+            return Err(ChartError::Own);
+        }
         let repository = self.workload.image.name();
         if repository.rsplit('/').next().is_some_and(|last| last.contains(':')) {
             return Err(ChartError::Tag(repository.to_owned()));

@@ -14,7 +14,7 @@ impl Chart {
         let mut text = include_str!("files/values.yaml").to_owned();
         for (place, value) in [
             ("@REPOSITORY@", json!(workload.image.name())),
-            ("@REPLICAS@", json!(workload.replicas)),
+            ("@REPLICAS@", json!(workload.replicas.filter(|_| workload.autoscale.is_none()))),
             ("@CPU@", json!(resources.cpu.as_str())),
             ("@CPU_LIMIT@", json!(limit)),
             ("@MEMORY@", json!(resources.memory.as_str())),

@@ -1,8 +1,14 @@
+mod parts;
+
 use std::{collections::BTreeMap, time::Duration};
 
+use self::parts::check_host;
+pub use self::parts::{Autoscale, Ingress, Network, Route, ServiceMonitor};
 use crate::{
     image::ImageReference,
+    manifest::{Manifest, ManifestPatch},
     name::{Name, NameError, Namespace, check_key, check_label_value},
+    object::ObjectId,
     quantity::Quantity,
 };
 
@@ -23,12 +29,14 @@ use crate::{
 pub struct Workload {
     /// Where it runs.
     pub namespace: Namespace,
-    /// The name of the Deployment, the Service, the ServiceAccount and the PodDisruptionBudget.
+    /// The name of every object but those in [`Workload::manifests`].
     pub name: Name,
     /// What runs.
     pub image: ImageReference,
-    /// How many pods; `None` leaves the number to an autoscaler (and is 1 when the Deployment is new). 1.
+    /// How many pods; `None` leaves the number to others (and is 1 when the Deployment is new). 1.
     pub replicas: Option<u32>,
+    /// An autoscaler, which `replicas` is left to then. None.
+    pub autoscale: Option<Autoscale>,
     /// The port that the container listens on. 8080.
     pub port: u16,
     /// The port of the Service. 80.
@@ -57,6 +65,18 @@ pub struct Workload {
     pub stop: Duration,
     /// After how long without progress Kubernetes itself calls a rollout failed. Whole seconds, rounded up. 5 min.
     pub progress_deadline: Duration,
+    /// Who may ask the server. None: everyone in the cluster.
+    pub network: Option<Network>,
+    /// A way in from outside. None.
+    pub ingress: Option<Ingress>,
+    /// A way in by a Gateway. None.
+    pub route: Option<Route>,
+    /// How Prometheus finds the server, where [`Workload::pod_annotations`] do not say it. None.
+    pub service_monitor: Option<ServiceMonitor>,
+    /// Changes of the rendered objects, in this order.
+    pub patches: Vec<ManifestPatch>,
+    /// Objects of the user's own, which are applied and removed together with the workload.
+    pub manifests: Vec<Manifest>,
 }
 
 /// The HTTP paths that the kubelet asks; an answer from 200 to 399 is a yes.
@@ -112,12 +132,56 @@ pub enum WorkloadError {
         /// What it may be.
         rule: &'static str,
     },
-    /// A probe's path is not one.
-    #[error("the probe path `{path}` has to start with `/`, as in `/readyz`")]
+    /// A path of a probe or of the Ingress is not one.
+    #[error("the path `{path}` has to start with `/`, as in `/readyz`")]
     Path {
         /// The path.
         path: String,
     },
+    /// A host name is none.
+    #[error("`{host}` is no host name: write letters, digits and `-` between dots, as in `wine.example.com`")]
+    Host {
+        /// The name.
+        host: String,
+    },
+    /// A patch is for an object that is not rendered.
+    #[error("{patch} changes nothing: what is rendered is {}", shown(rendered))]
+    PatchOfNothing {
+        /// Kind and name of what it would change.
+        patch: String,
+        /// What there is.
+        rendered: Vec<ObjectId>,
+    },
+    /// A patch changes what the rollout is judged by, or what objects are found by.
+    #[error("a patch changes `{field}` of {object}, which mlci goes by: leave it out")]
+    Protected {
+        /// The object.
+        object: ObjectId,
+        /// The field.
+        field: &'static str,
+    },
+    /// Two objects would be one.
+    #[error("{object} is there twice: give the object of your own another name")]
+    Twice {
+        /// The object.
+        object: ObjectId,
+    },
+    /// An object of the user's own is for another namespace.
+    #[error(
+        "{object} is for the namespace `{namespace}`, and the workload is in `{of}`: leave `metadata.namespace` out"
+    )]
+    OtherNamespace {
+        /// The object.
+        object: ObjectId,
+        /// What it says.
+        namespace: String,
+        /// The workload's.
+        of: Namespace,
+    },
+}
+
+fn shown(objects: &[ObjectId]) -> String {
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) const LABEL_NAME: &str = "app.kubernetes.io/name";
@@ -133,6 +197,7 @@ impl Workload {
             name,
             image,
             replicas: Some(1),
+            autoscale: None,
             port: 8080,
             service_port: 80,
             probes: Probes {
@@ -150,6 +215,12 @@ impl Workload {
             drain: Duration::from_secs(5),
             stop: Duration::from_secs(15),
             progress_deadline: Duration::from_secs(300),
+            network: None,
+            ingress: None,
+            route: None,
+            service_monitor: None,
+            patches: Vec::new(),
+            manifests: Vec::new(),
         }
     }
 
@@ -167,14 +238,16 @@ impl Workload {
     /// [`WorkloadError`] for the first thing that Kubernetes would refuse.
     pub fn check(&self) -> Result<(), WorkloadError> {
         let name = |field| move |source| WorkloadError::Name { field, source };
-        for (key, value) in &self.extra_labels {
+        let monitor = self.service_monitor.iter().flat_map(|monitor| &monitor.labels);
+        for (key, value) in self.extra_labels.iter().chain(monitor) {
             check_key("label", key).map_err(name("label"))?;
             check_label_value(value).map_err(name("label"))?;
             if [LABEL_NAME, LABEL_INSTANCE, LABEL_MANAGER].contains(&key.as_str()) {
                 return Err(WorkloadError::Reserved { key: key.clone() });
             }
         }
-        for key in self.annotations.keys().chain(self.pod_annotations.keys()) {
+        let ingress = self.ingress.iter().flat_map(|ingress| ingress.annotations.keys());
+        for key in self.annotations.keys().chain(self.pod_annotations.keys()).chain(ingress) {
             check_key("annotation", key).map_err(name("annotation"))?;
         }
         for key in self.env.keys() {
@@ -185,10 +258,15 @@ impl Workload {
                 return Err(name("variable")(source));
             }
         }
-        for path in [&self.probes.live, &self.probes.ready] {
+        let ingress = self.ingress.as_ref().map(|ingress| &ingress.path);
+        for path in [&self.probes.live, &self.probes.ready].into_iter().chain(ingress) {
             if !path.starts_with('/') {
                 return Err(WorkloadError::Path { path: path.clone() });
             }
+        }
+        let hosts = self.ingress.iter().map(|ingress| &ingress.host);
+        for host in hosts.chain(self.route.iter().flat_map(|route| &route.hosts)) {
+            check_host(host)?;
         }
         let most = u64::from(u32::MAX >> 1);
         let seconds = "choose 1 s to 24 h";
@@ -202,7 +280,20 @@ impl Workload {
             ("probes.start_within", whole_seconds(self.probes.start_within), 1, day, seconds),
             // Kubernetes wants it longer than `minReadySeconds`, which is 0 here.
             ("progress_deadline", whole_seconds(self.progress_deadline), 1, day, seconds),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.autoscale.iter().flat_map(|scale| {
+            [
+                ("autoscale.min", u64::from(scale.min), 1, most, "choose 1 to 2147483647"),
+                ("autoscale.max", u64::from(scale.max), u64::from(scale.min), most, "choose at least `autoscale.min`"),
+                ("autoscale.cpu_percent", u64::from(scale.cpu_percent), 1, 1000, "choose 1 to 1000"),
+            ]
+        }))
+        .chain(
+            self.service_monitor
+                .iter()
+                .map(|monitor| ("service_monitor.interval", whole_seconds(monitor.interval), 1, day, seconds)),
+        ) {
             if value < least || value > most {
                 return Err(WorkloadError::Number { field, value, rule });
             }
