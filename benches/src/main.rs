@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
 
 mod case;
+mod deploy;
 mod orchestration;
 mod page;
 
@@ -12,7 +13,7 @@ use crate::case::Case;
 type Bench = fn() -> Result<Vec<Case>, String>;
 
 /// All benchmarks by name.
-const BENCHES: [(&str, Bench); 1] = [("orchestration", orchestration::run)];
+const BENCHES: [(&str, Bench); 2] = [("orchestration", orchestration::run), (deploy::NAME, deploy::run)];
 
 fn main() -> ExitCode {
     match bench(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -44,7 +45,9 @@ fn bench(arguments: &[String]) -> Result<(), String> {
     }
     let mut cases = Vec::new();
     for (name, run) in BENCHES {
-        if names.is_empty() || names.contains(&name) {
+        if names.is_empty() && name == deploy::NAME && !deploy::has_cluster() {
+            eprintln!("{name} is left out, since it takes a cluster: cargo xtask bench {name} starts one");
+        } else if names.is_empty() || names.contains(&name) {
             cases.extend(run()?);
         }
     }

@@ -6,9 +6,11 @@ use kube::core::DynamicObject;
 use serde_json::{Map, Value};
 
 use crate::{
+    apply::ApplyOptions,
     call::{Action, optional},
     cluster::Cluster,
     error::{Error, Result},
+    manifest::HIDDEN,
     object::ObjectId,
     place::FieldConflict,
     workload::Workload,
@@ -79,12 +81,13 @@ impl fmt::Display for FieldChange {
 impl Cluster {
     /// What [`Cluster::apply`] would change, object by object and field by field, in the order in which it would. What
     /// stays as it is is left out. Nothing is changed: the API server is asked for a dry run, so that what it or an
-    /// admission webhook would refuse is refused here too. The values in Secrets are not shown.
+    /// admission webhook would refuse is refused here too, but where the namespace is still to be made. The values in Secrets are not shown.
     ///
     /// # Errors
     /// Those of [`Cluster::apply`], but for conflicts, which are a part of the answer.
-    pub async fn diff(&self, workload: &Workload) -> Result<Vec<ObjectDiff>> {
+    pub async fn diff(&self, workload: &Workload, options: &ApplyOptions) -> Result<Vec<ObjectDiff>> {
         let prepared = self.prepare(workload).await?;
+        let new = |object: &ObjectId| ObjectDiff { object: object.clone(), difference: Difference::New };
         let mut found = Vec::new();
         for ((kind, object), id) in prepared.objects.iter().zip(&prepared.declared) {
             let api = self.objects(kind, &workload.namespace);
@@ -93,6 +96,12 @@ impl Cluster {
             let applied = self.apply_object(workload, kind, object, prepared.takes_back, true).await;
             let difference = match (before, applied) {
                 (_, Err(Error::Conflict { conflicts, .. })) => Difference::Conflict(conflicts),
+                // Nothing in it can be tried before it is there.
+                (None, Err(Error::NamespaceMissing { namespace, .. })) if options.create_namespace => {
+                    let namespace =
+                        ObjectId { api_version: "v1".to_owned(), kind: "Namespace".to_owned(), name: namespace };
+                    return Ok(std::iter::once(&namespace).chain(&prepared.declared).map(new).collect());
+                }
                 (_, Err(error)) => return Err(error),
                 (None, Ok(_)) => Difference::New,
                 (Some(before), Ok(after)) => match changes(id, &before, &after) {
@@ -115,7 +124,7 @@ fn changes(id: &ObjectId, before: &DynamicObject, after: &DynamicObject) -> Vec<
     if id.kind == "Secret" && id.api_version == "v1" {
         for change in found.iter_mut().filter(|it| it.path.starts_with(".data") || it.path.starts_with(".stringData")) {
             for value in [&mut change.before, &mut change.after].into_iter().flatten() {
-                *value = "(not shown)".into();
+                *value = HIDDEN.into();
             }
         }
     }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::object::ObjectId;
 
+/// Stands for what is secret.
+pub(crate) const HIDDEN: &str = "(not shown)";
+
 /// An object of the user's own, applied as it is: with the labels of the workload added, and the namespace filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest(Value);
@@ -84,6 +87,16 @@ impl Manifest {
     #[must_use]
     pub fn id(&self) -> ObjectId {
         ObjectId::of(&self.0)
+    }
+
+    /// Takes the values out of a Secret, for a text that people read. Other objects stay as they are.
+    pub fn hide_secret(&mut self) {
+        if self.0.get("kind").is_some_and(|kind| kind == "Secret") {
+            for key in ["data", "stringData"] {
+                let values = self.0.get_mut(key).and_then(Value::as_object_mut);
+                values.into_iter().flatten().for_each(|(_, value)| *value = HIDDEN.into());
+            }
+        }
     }
 
     pub(crate) const fn value(&self) -> &Value {
@@ -213,6 +226,10 @@ mod tests {
                     metadata: {name: a}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: b}\n";
         let names: Vec<_> = Manifest::read(text).unwrap().iter().map(|it| it.id().to_string()).collect();
         assert_eq!(names, ["ConfigMap `a`", "Secret `b`"]);
+        let mut secret =
+            Manifest::read("apiVersion: v1\nkind: Secret\nmetadata: {name: b}\ndata: {k: c2VjcmV0}").unwrap();
+        secret[0].hide_secret();
+        assert_eq!(secret[0].value()["data"], json!({ "k": HIDDEN }));
         for (text, words) in [
             ("kind: ConfigMap\nmetadata: {name: a}", "document 1 has no text in `apiVersion`"),
             ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 7}", "`metadata.name`"),

@@ -10,6 +10,7 @@ mod deploy;
 mod errors;
 mod failures;
 mod image;
+mod objects;
 mod rights;
 
 use std::{future::Future, time::Duration};

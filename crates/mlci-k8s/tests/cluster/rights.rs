@@ -85,7 +85,7 @@ async fn limited(lab: &Lab, name: &str, role: Value) -> (TempDir, Cluster) {
 async fn everything(cluster: &Cluster, workload: &Workload) -> Result<()> {
     let (namespace, name) = (&workload.namespace, &workload.name);
     let options: RolloutOptions = options();
-    cluster.diff(workload).await?;
+    cluster.diff(workload, &ApplyOptions::default()).await?;
     let applied = cluster.apply(workload, &ApplyOptions::default()).await?;
     cluster.rollout(&applied, &options, |_| {}).await?;
     let mut less = workload.clone();

@@ -10,6 +10,7 @@ mod error;
 mod folders;
 mod gate;
 mod keys;
+mod kubernetes;
 mod load;
 mod monitor;
 mod render;
@@ -28,6 +29,7 @@ pub use self::{
     environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,
     gate::{Gate, Limit, Metric},
+    kubernetes::{Autoscale, Ingress, Network, OwnFile, Route, ServiceMonitor},
     load::{LoadError, Loaded, load},
     monitor::Monitor,
     render::{json_schema, render},

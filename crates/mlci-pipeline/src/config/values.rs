@@ -258,7 +258,7 @@ fn monitor(config: &Config) -> Result<(), (&'static str, String, String, bool)> 
 }
 
 /// The span of a key that is known to have been read.
-fn find(text: &str, table: &str, key: &str) -> Option<Range<usize>> {
+pub(super) fn find(text: &str, table: &str, key: &str) -> Option<Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut current = document.get_ref();
     for part in table.split('.') {
