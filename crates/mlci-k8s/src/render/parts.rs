@@ -86,14 +86,16 @@ impl Workload {
             metadata["labels"][key] = json!(value);
         }
         let interval = format!("{}s", whole_seconds(monitor.interval));
-        json!({
-            "metadata": metadata,
-            "spec": {
-                "endpoints": [{ "port": "http", "path": "/metrics", "interval": interval }],
-                "selector": { "matchLabels": self.selector() },
-                // By these series of environments are told apart, as by pods' labels elsewhere.
-                "targetLabels": self.extra_labels.keys().collect::<Vec<_>>(),
-            },
-        })
+        let mut endpoint = json!({ "port": "http", "path": "/metrics", "interval": interval });
+        if !monitor.series.is_empty() {
+            // As Prometheus spells a label of a pod.
+            let meta = |label: &str| label.replace(|char: char| !char.is_ascii_alphanumeric(), "_");
+            let rule = |(series, label): (&String, &String)| {
+                let source = format!("__meta_kubernetes_pod_label_{}", meta(label));
+                json!({ "sourceLabels": [source], "targetLabel": series })
+            };
+            endpoint["relabelings"] = monitor.series.iter().map(rule).collect();
+        }
+        json!({ "metadata": metadata, "spec": { "endpoints": [endpoint], "selector": { "matchLabels": self.selector() } } })
     }
 }

@@ -56,6 +56,7 @@ pub(crate) fn with_parts() -> Workload {
     workload.route = Some(route);
     let mut monitor = ServiceMonitor::default();
     monitor.labels.insert("release".to_owned(), "prometheus".to_owned());
+    monitor.series.insert("environment".to_owned(), "mlci.environment".to_owned());
     workload.service_monitor = Some(monitor);
     workload.manifests = Manifest::read(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, labels: {team: cellar}}\ndata: {a: \"08\"}",

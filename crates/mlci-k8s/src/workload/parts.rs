@@ -87,11 +87,14 @@ pub struct ServiceMonitor {
     pub interval: Duration,
     /// Labels by which a Prometheus chooses its monitors, such as `release = prometheus`.
     pub labels: BTreeMap<String, String>,
+    /// Labels of the series, and the labels of the pods that they are taken from. `namespace`, `pod` and `service` are
+    /// there without them.
+    pub series: BTreeMap<String, String>,
 }
 
 impl Default for ServiceMonitor {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(15), labels: BTreeMap::new() }
+        Self { interval: Duration::from_secs(15), labels: BTreeMap::new(), series: BTreeMap::new() }
     }
 }
 

@@ -194,6 +194,7 @@ async fn routes_and_monitors_are_what_their_definitions_say() {
         workload.route = Some(route);
         let mut monitor = ServiceMonitor::default();
         monitor.labels.insert("release".to_owned(), "prometheus".to_owned());
+        monitor.series.insert("environment".to_owned(), "mlci.environment".to_owned());
         workload.service_monitor = Some(monitor);
 
         let route = Definition {

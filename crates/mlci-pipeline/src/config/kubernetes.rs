@@ -135,3 +135,49 @@ impl Environment {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{LoadError, Loaded, load};
+
+    const START: &str = "[project]\nname = \"wine\"\n[data]\npath = \"wine.csv\"\ntarget = \"quality\"\n\
+                         [environment.staging]\ntarget = \"kubernetes\"\n";
+
+    fn loaded(folder: &std::path::Path, rest: &str) -> Result<Loaded, LoadError> {
+        let path = folder.join("mlci.toml");
+        fs::write(&path, format!("{START}{rest}")).unwrap();
+        load(&path, None, |_| None)
+    }
+
+    #[test]
+    fn what_files_say_is_a_part_of_what_is_approved() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = |text: Option<&str>| {
+            let rest = if text.is_some() { "manifests = [\"own.yaml\"]\n" } else { "" };
+            text.inspect(|text| fs::write(folder.path().join("own.yaml"), text).unwrap());
+            loaded(folder.path(), rest).unwrap().config.environment[0].digest()
+        };
+        let (none, one, other) = (digest(None), digest(Some("a: 1")), digest(Some("a: 2")));
+        assert!(none != one && one != other && one == digest(Some("a: 1")));
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        for (rest, words) in [
+            ("patches = [\"gone.yaml\"]\n", ["mlci.toml:8:1", "`environment.staging.patches`", "gone.yaml"]),
+            ("[environment.staging.autoscale]\nmin = 3\nmax = 2\n", ["mlci.toml:10:1", "`autoscale.max` is 2", ""]),
+            ("[environment.staging.autoscale]\nmin = 0\nmax = 2\n", ["mlci.toml:9:1", "`autoscale.min` is 0", ""]),
+            ("[environment.staging.autoscale]\nmin = 1\nmaks = 2\n", ["unknown key", "autoscale.maks", ""]),
+            ("[environment.staging.ingress]\npath = \"/\"\n", ["mlci.toml", "missing field `host`", ""]),
+            ("[environment.staging.files]\na = 1\n", ["unknown key", "environment.staging.files", ""]),
+        ] {
+            let error = loaded(folder.path(), rest).err().unwrap().to_string();
+            for word in words {
+                assert!(error.contains(word), "no {word:?} in: {error}");
+            }
+        }
+    }
+}

@@ -111,6 +111,8 @@ impl Settings {
             let mut monitor = ServiceMonitor::default();
             monitor.interval = Duration::from_secs(wanted.interval_seconds.into());
             monitor.labels.clone_from(&wanted.labels);
+            // By which the rules of `generate rules` tell environments apart.
+            monitor.series.insert("environment".to_owned(), "mlci.environment".to_owned());
             workload.service_monitor = Some(monitor);
             // Whoever went by both would count everything twice.
             workload.pod_annotations = BTreeMap::new();
