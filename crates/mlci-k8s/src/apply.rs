@@ -22,6 +22,9 @@ use crate::{
 /// The field manager of everything that is applied (Kubernetes documentation, "Server-Side Apply").
 pub const FIELD_MANAGER: &str = "mlci";
 
+/// Who changes the number of pods for a HorizontalPodAutoscaler.
+const AUTOSCALERS: &str = "kube-controller-manager";
+
 /// How a workload is applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,20 +74,19 @@ impl Cluster {
         if options.create_namespace {
             self.create_namespace(namespace).await?;
         }
-        let Prepared { objects, declared, inventory, mut obsolete, autoscaler, takes_back } = prepared;
+        let Prepared { objects, declared, inventory, mut obsolete, autoscaler } = prepared;
         // Named before they are made, and until they are gone.
         let known: Vec<_> = declared.iter().chain(&obsolete).cloned().collect();
         if inventory.objects != known {
             self.write_inventory(namespace, name, &known).await?;
         }
+        // Before the number of pods is set: it would set it back.
+        for scaler in obsolete.iter().filter(|it| it.kind == AUTOSCALER.kind) {
+            self.delete_object(scaler, namespace).await?;
+        }
         let mut deployment = None;
         for (kind, object) in &objects {
-            if takes_back && deployment.is_none() {
-                for scaler in obsolete.iter().filter(|it| it.kind == AUTOSCALER.kind) {
-                    self.delete_object(scaler, namespace).await?;
-                }
-            }
-            deployment = Some(self.apply_object(workload, kind, object, takes_back, false).await?);
+            deployment = Some(self.apply_object(workload, kind, object, autoscaler.is_none(), false).await?);
         }
         obsolete.sort();
         let metadata = deployment.map(|object| object.metadata).unwrap_or_default();
@@ -100,13 +102,13 @@ impl Cluster {
         })
     }
 
-    /// `takes_back`: the number of pods was an autoscaler's of our own, which is gone.
+    /// `alone`: no autoscaler is for the Deployment. A number of pods that is still marked as one's is nobody's then.
     pub(crate) async fn apply_object(
         &self,
         workload: &Workload,
         kind: &Kind,
         object: &Value,
-        takes_back: bool,
+        alone: bool,
         dry_run: bool,
     ) -> Result<DynamicObject> {
         let id = ObjectId::of(object);
@@ -117,7 +119,8 @@ impl Cluster {
         params.dry_run = dry_run;
         // A restart or a change of scale was made by mlci too, under another kind of entry; to take it back is no
         // quarrel with anyone. All conflicts are listed at once, so that nobody else's field is among them.
-        let ours = |it: &FieldConflict| it.manager == FIELD_MANAGER || (takes_back && it.field == ".spec.replicas");
+        let left = |it: &FieldConflict| alone && it.manager == AUTOSCALERS && it.field == ".spec.replicas";
+        let ours = |it: &FieldConflict| it.manager == FIELD_MANAGER || left(it);
         match self.call(&action, || api.patch(&id.name, &params, &patch)).await {
             Err(Error::Conflict { conflicts, .. }) if conflicts.iter().all(ours) => {
                 let params = params.clone().force();

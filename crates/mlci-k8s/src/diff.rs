@@ -93,7 +93,7 @@ impl Cluster {
             let api = self.objects(kind, &workload.namespace);
             let action = Action::new("get", &kind.resource, workload.namespace.as_str(), &id.name);
             let before = optional(self.call(&action, || api.get(&id.name)).await)?;
-            let applied = self.apply_object(workload, kind, object, prepared.takes_back, true).await;
+            let applied = self.apply_object(workload, kind, object, prepared.autoscaler.is_none(), true).await;
             let difference = match (before, applied) {
                 (_, Err(Error::Conflict { conflicts, .. })) => Difference::Conflict(conflicts),
                 // Nothing in it can be tried before it is there.

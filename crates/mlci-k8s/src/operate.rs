@@ -53,6 +53,28 @@ impl Cluster {
         self.patch_deployment(namespace, name, &deployment, &patch).await
     }
 
+    /// Holds a rollout where it is, as `kubectl rollout pause` does: no further pod is replaced, and whoever waits for the
+    /// rollout is told ([`Reason::Paused`](crate::Reason::Paused)). What serves goes on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotOurs`]; the errors of every call.
+    pub async fn pause(&self, namespace: &Namespace, name: &Name) -> Result<()> {
+        let deployment = self.our_deployment("pause", namespace, name).await?;
+        self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": true } })).await?;
+        Ok(())
+    }
+
+    /// Lets a rollout go on that was paused, by whomever; [`Cluster::rollout`] waits for it. To go back instead, apply
+    /// what was there before ([`Cluster::apply`] leaves the pause as it is) and resume then: the pods of the version that
+    /// was given up go.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotOurs`]; the errors of every call.
+    pub async fn resume(&self, namespace: &Namespace, name: &Name) -> Result<Applied> {
+        let deployment = self.our_deployment("resume", namespace, name).await?;
+        self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": null } })).await
+    }
+
     /// Applies an earlier workload again, waits until every pod runs its digest, and removes what that workload has
     /// not. It does not matter what runs now,
     /// whether that is broken, or whether another rollout is under way.

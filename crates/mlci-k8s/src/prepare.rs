@@ -32,8 +32,6 @@ pub(crate) struct Prepared {
     pub(crate) obsolete: Vec<ObjectId>,
     /// Whom the number of pods is left to.
     pub(crate) autoscaler: Option<String>,
-    /// Whether the number of pods was left to an autoscaler of ours that goes now.
-    pub(crate) takes_back: bool,
 }
 
 impl Cluster {
@@ -55,22 +53,20 @@ impl Cluster {
             };
             objects.push((kind, object.value));
         }
-        let ours = |it: &&ObjectId| it.kind == AUTOSCALER.kind && it.name == name.as_str();
-        let takes_back = obsolete.iter().any(|it| ours(&it));
         let autoscaler = match (&workload.autoscale, &live) {
             (Some(_), _) => Some(name.to_string()),
-            (None, Some(_)) => self.autoscaler(workload, takes_back).await?,
+            (None, Some(_)) => self.autoscaler(workload, &obsolete).await?,
             // It may take over what is made now.
             (None, None) => None,
         };
         if let Some((_, deployment)) = objects.last_mut() {
             set_replicas(deployment, workload, live.as_ref(), autoscaler.is_some());
         }
-        Ok(Prepared { objects, declared, inventory, obsolete, autoscaler, takes_back })
+        Ok(Prepared { objects, declared, inventory, obsolete, autoscaler })
     }
 
-    /// The autoscaler of a Deployment; of ours, only one that stays.
-    async fn autoscaler(&self, workload: &Workload, ours_goes: bool) -> Result<Option<String>> {
+    /// The autoscaler of a Deployment that stays.
+    async fn autoscaler(&self, workload: &Workload, obsolete: &[ObjectId]) -> Result<Option<String>> {
         let api: Api<HorizontalPodAutoscaler> = Api::namespaced(self.client.clone(), workload.namespace.as_str());
         let action = Action::all("list", &AUTOSCALER.resource, workload.namespace.as_str());
         let all = ListParams::default();
@@ -80,7 +76,8 @@ impl Cluster {
             target.is_some_and(|it| it.kind == DEPLOYMENT.kind && it.name == workload.name.as_str())
         };
         let mut names = found.iter().filter(|it| of_ours(it)).map(ResourceExt::name_any);
-        Ok(names.find(|name| !(ours_goes && name == workload.name.as_str())))
+        let goes = |name: &str| obsolete.iter().any(|it| it.kind == AUTOSCALER.kind && it.name == name);
+        Ok(names.find(|name| !goes(name)))
     }
 
     async fn kind_to_apply(&self, namespace: &Namespace, id: &ObjectId) -> Result<Kind> {

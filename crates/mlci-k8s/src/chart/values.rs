@@ -14,7 +14,7 @@ impl Chart {
         let mut text = include_str!("files/values.yaml").to_owned();
         for (place, value) in [
             ("@REPOSITORY@", json!(workload.image.name())),
-            ("@REPLICAS@", json!(workload.replicas.filter(|_| workload.autoscale.is_none()))),
+            ("@REPLICAS@", json!(workload.replicas)),
             ("@CPU@", json!(resources.cpu.as_str())),
             ("@CPU_LIMIT@", json!(limit)),
             ("@MEMORY@", json!(resources.memory.as_str())),

@@ -41,6 +41,10 @@ pub struct Environment {
     /// `kubernetes`: for how many seconds a pod may find no node; more where nodes are added on demand. Default: 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unschedulable_seconds: Option<u32>,
+    /// `kubernetes`: how many milliseconds the golden predictions may take through the Service before a release is
+    /// verified, on the way through the API server. Default: 10000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u32>,
     /// `kubernetes`: an autoscaler.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscale: Option<Autoscale>,
@@ -104,6 +108,7 @@ impl Default for Environment {
             memory: None,
             pull_secrets: Vec::new(),
             unschedulable_seconds: None,
+            latency_ms: None,
             autoscale: None,
             network: None,
             ingress: None,

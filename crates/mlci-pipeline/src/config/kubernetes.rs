@@ -123,6 +123,10 @@ fn read(path: &Path) -> Result<String, FileError> {
 impl Environment {
     /// Numbers that cannot be: the key, what is wrong, and what to do.
     pub(super) fn cluster_fault(&self) -> Option<(&'static str, &'static str, String, &'static str)> {
+        if self.latency_ms == Some(0) {
+            let help = "write a number of milliseconds, such as 200, or leave the key out";
+            return Some(("", "latency_ms", "`latency_ms` is 0".to_owned(), help));
+        }
         let scale = self.autoscale.as_ref()?;
         if scale.min == 0 {
             let help = "write 1 or more: without a pod nothing is verified";
@@ -170,6 +174,7 @@ mod tests {
             ("patches = [\"gone.yaml\"]\n", ["mlci.toml:8:1", "`environment.staging.patches`", "gone.yaml"]),
             ("[environment.staging.autoscale]\nmin = 3\nmax = 2\n", ["mlci.toml:10:1", "`autoscale.max` is 2", ""]),
             ("[environment.staging.autoscale]\nmin = 0\nmax = 2\n", ["mlci.toml:9:1", "`autoscale.min` is 0", ""]),
+            ("latency_ms = 0\n", ["mlci.toml:8:14", "`latency_ms` is 0", ""]),
             ("[environment.staging.autoscale]\nmin = 1\nmaks = 2\n", ["unknown key", "autoscale.maks", ""]),
             ("[environment.staging.ingress]\npath = \"/\"\n", ["mlci.toml", "missing field `host`", ""]),
             ("[environment.staging.files]\na = 1\n", ["unknown key", "environment.staging.files", ""]),

@@ -1,6 +1,6 @@
 //! What a deployment would do, without doing it.
 
-use mlci_k8s::{Difference, ObjectDiff, Workload};
+use mlci_k8s::{Difference, Name, ObjectDiff, Workload};
 use serde_json::{Value, json};
 
 use super::Kubernetes;
@@ -33,9 +33,11 @@ fn manifests(workload: &Workload) -> Result<Shown> {
     let unfit = |error: mlci_k8s::WorkloadError| Error::invalid(error.to_string());
     let mut workload = workload.clone();
     workload.manifests.iter_mut().for_each(mlci_k8s::Manifest::hide_secret);
+    // What whoever deploys has to be allowed.
+    let role = mlci_k8s::role(&workload, &Name::legal(&format!("{}-deploy", workload.name))).map_err(unfit)?;
     Ok(Shown {
         text: workload.render_yaml().map_err(unfit)?,
-        result: json!({ "manifests": workload.render().map_err(unfit)? }),
+        result: json!({ "manifests": workload.render().map_err(unfit)?, "role": role }),
     })
 }
 
