@@ -203,7 +203,10 @@ async fn a_rollout_is_paused_resumed_and_given_up() {
         let before = pod_names(&lab, &second).await;
         let resumed = lab.cluster.resume(&namespace, &name).await.unwrap();
         lab.cluster.rollout(&resumed, &options(), |_| {}).await.unwrap();
-        assert_eq!((lab.version(&second).await.as_str(), pod_names(&lab, &second).await), ("v2", before));
+        assert_eq!(lab.version(&second).await, "v2");
+        // Some of before may still be on their way out; none is new.
+        let after = pod_names(&lab, &second).await;
+        assert!(after.is_subset(&before), "{after:?} {before:?}");
         // What is resumed twice is resumed.
         lab.cluster.resume(&namespace, &name).await.unwrap();
     })
