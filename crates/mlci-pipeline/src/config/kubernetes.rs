@@ -171,9 +171,9 @@ mod tests {
     fn what_cannot_be_is_said_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         for (rest, words) in [
-            ("patches = [\"gone.yaml\"]\n", ["mlci.toml:8:1", "`environment.staging.patches`", "gone.yaml"]),
-            ("[environment.staging.autoscale]\nmin = 3\nmax = 2\n", ["mlci.toml:10:1", "`autoscale.max` is 2", ""]),
-            ("[environment.staging.autoscale]\nmin = 0\nmax = 2\n", ["mlci.toml:9:1", "`autoscale.min` is 0", ""]),
+            ("patches = [\"gone.yaml\"]\n", ["mlci.toml:8:11", "`environment.staging.patches`", "gone.yaml"]),
+            ("[environment.staging.autoscale]\nmin = 3\nmax = 2\n", ["mlci.toml:10:7", "`autoscale.max` is 2", ""]),
+            ("[environment.staging.autoscale]\nmin = 0\nmax = 2\n", ["mlci.toml:9:7", "`autoscale.min` is 0", ""]),
             ("latency_ms = 0\n", ["mlci.toml:8:14", "`latency_ms` is 0", ""]),
             ("[environment.staging.autoscale]\nmin = 1\nmaks = 2\n", ["unknown key", "autoscale.maks", ""]),
             ("[environment.staging.ingress]\npath = \"/\"\n", ["mlci.toml", "missing field `host`", ""]),
