@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints figures")]
 
 mod case;
+mod deploy;
 mod orchestration;
 mod page;
 mod train;
@@ -24,7 +25,8 @@ struct Options {
 }
 
 /// All benchmarks by name.
-const BENCHES: [(&str, Bench); 2] = [("orchestration", |_| orchestration::run()), ("train", train::run)];
+const BENCHES: [(&str, Bench); 3] =
+    [("orchestration", |_| orchestration::run()), ("train", train::run), (deploy::NAME, |_| deploy::run())];
 
 fn main() -> ExitCode {
     match bench(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -63,7 +65,9 @@ fn bench(arguments: &[String]) -> Result<(), String> {
     }
     let mut cases = Vec::new();
     for (name, run) in BENCHES {
-        if names.is_empty() || names.contains(&name) {
+        if names.is_empty() && name == deploy::NAME && !deploy::has_cluster() {
+            eprintln!("{name} is left out, since it takes a cluster: cargo xtask bench {name} starts one");
+        } else if names.is_empty() || names.contains(&name) {
             cases.extend(run(&options)?);
         }
     }

@@ -204,3 +204,53 @@ fn a_context_that_is_not_there_and_a_cluster_that_is_not_reached() {
     assert_eq!(refused.code, 1, "{:#}", refused.value);
     assert!(refused.error().contains(&nobody.to_string()), "{}", refused.error());
 }
+
+/// Killed while the pods come, and begun again; an object of the user's own comes along, is shown beforehand, and goes
+/// with its line in the configuration.
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn what_would_change_is_shown_and_what_is_declared_no_longer_goes() {
+    let on = OnCluster::new();
+    let (project, namespace) = (&on.project, on.namespaces.0[0].as_str());
+    project.write("own.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own}\ndata: {a: b}\n");
+    let own = "ready_seconds = 60\nmanifests = [\"own.yaml\"]";
+    project.configure("ready_seconds = 60", own);
+    project.pass(&["ci", "--stage", "..image"]);
+
+    let printed = project.output(&["deploy", "staging", "--dry-run"]).stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    for part in ["kind: Deployment", "name: own", "kind: PodDisruptionBudget"] {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+    let changes = |finished: &crate::project::Finished, difference: &str| -> BTreeSet<String> {
+        let changes = finished.value["result"]["changes"].as_array().unwrap();
+        let kinds = changes.iter().filter(|it| it["difference"] == difference);
+        kinds.map(|it| it["object"]["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = ["ConfigMap", "Deployment", "Namespace", "PodDisruptionBudget", "Service", "ServiceAccount"];
+    let diff = project.pass(&["deploy", "staging", "--diff"]);
+    assert_eq!(changes(&diff, "new"), all.map(str::to_owned).into(), "{:#}", diff.value);
+    assert!(!call(&["get", "namespace", namespace]).status.success(), "nothing is made");
+
+    let mut watched = project.start(&["ci"]);
+    let seen = watched.until(|event| event["message"].as_str().is_some_and(|text| text.contains("pods ready")));
+    assert!(seen.is_some());
+    watched.kill();
+    let first = project.pass(&["ci"]);
+    assert_eq!(first.environment("staging")["status"], "verified", "{:#}", first.value);
+    assert_eq!(on.images(0), [first.text("/image/pushed")]);
+    kubectl(&["--namespace", namespace, "get", "configmap", "own"]);
+    let diff = project.pass(&["deploy", "staging", "--diff"]);
+    assert_eq!(diff.value["result"]["changes"], serde_json::json!([]), "{:#}", diff.value);
+
+    project.configure(own, "ready_seconds = 61");
+    let diff = project.pass(&["deploy", "staging", "--diff"]);
+    assert_eq!(changes(&diff, "removed"), ["ConfigMap".to_owned()].into(), "{:#}", diff.value);
+    let path = ".spec.template.spec.containers[server].startupProbe.failureThreshold";
+    let fields = diff.value["result"]["changes"].as_array().unwrap().iter().filter_map(|it| it["fields"].as_array());
+    let threshold = fields.flatten().find(|it| it["path"] == path).unwrap_or_else(|| panic!("{:#}", diff.value));
+    assert_eq!((&threshold["before"], &threshold["after"]), (&60.into(), &61.into()));
+    project.pass(&["ci"]);
+    assert!(!call(&["--namespace", namespace, "get", "configmap", "own"]).status.success(), "it has gone");
+    assert_eq!(project.pass(&["ci"]).stage("deploy"), "cached");
+}

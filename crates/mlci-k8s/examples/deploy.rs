@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     workload.replicas = Some(2);
     if context == "render" {
         println!("{}", workload.render_yaml()?);
-        println!("{:#}", mlci_k8s::role(&workload.namespace, &"mlci-deploy".parse()?));
+        println!("{:#}", mlci_k8s::role(&workload, &"mlci-deploy".parse()?)?);
         return Ok(());
     }
 
@@ -30,6 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     options.create_namespace = true;
     let applied = cluster.apply(&workload, &options).await?;
     let done = cluster.rollout(&applied, &RolloutOptions::default(), |progress| println!("{progress}")).await?;
+    cluster.prune(&applied).await?;
     println!("done after {:.1?}", done.after);
     println!("{}", cluster.pods(&workload.namespace, &workload.name).await?);
     println!("{}", cluster.services(&workload.namespace, &workload.name).await?);
@@ -37,6 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = path.first().map_or("/readyz", String::as_str);
     let answer = cluster.proxy(&workload.namespace, &workload.name, Request::get(path).body(Vec::new())?).await?;
     println!("{path} answers {}: {}", answer.status(), String::from_utf8_lossy(answer.body()));
-    println!("deleted: {}", cluster.delete(&workload.namespace, &workload.name).await?.join(", "));
+    for object in cluster.delete(&workload.namespace, &workload.name).await? {
+        println!("deleted: {object}");
+    }
     Ok(())
 }

@@ -14,17 +14,17 @@ use crate::{
 pub(crate) struct Action<'a> {
     pub(crate) verb: &'static str,
     /// With its group, as a Role and an error of the server name it.
-    pub(crate) resource: &'static str,
+    pub(crate) resource: &'a str,
     pub(crate) namespace: Option<&'a str>,
     pub(crate) name: Option<&'a str>,
 }
 
 impl<'a> Action<'a> {
-    pub(crate) const fn new(verb: &'static str, resource: &'static str, namespace: &'a str, name: &'a str) -> Self {
+    pub(crate) const fn new(verb: &'static str, resource: &'a str, namespace: &'a str, name: &'a str) -> Self {
         Self { verb, resource, namespace: Some(namespace), name: Some(name) }
     }
 
-    pub(crate) const fn all(verb: &'static str, resource: &'static str, namespace: &'a str) -> Self {
+    pub(crate) const fn all(verb: &'static str, resource: &'a str, namespace: &'a str) -> Self {
         Self { verb, resource, namespace: Some(namespace), name: None }
     }
 }

@@ -74,8 +74,8 @@ impl Cluster {
         // Tries are made here, with the cluster's time limit and for idempotent calls only.
         config.default_retry = false;
         let place = Place { context: options.context.clone(), server: address(&config.cluster_url) };
-        let client = Client::try_from(config)
-            .map_err(|error| Error::Credentials { place: Arc::new(place.clone()), source: Box::new(error) })?;
+        let unusable = |source| Error::Credentials { place: Arc::new(place.clone()), source };
+        let client = client(config, options.timeout).await.map_err(unusable)?;
         Self::with_client(client, place, options.timeout).await
     }
 
@@ -102,6 +102,23 @@ impl Cluster {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+}
+
+/// A plugin for credentials is run when the client is made, and waited for: in a thread of its own, since one that hangs
+/// cannot be stopped.
+async fn client(config: Config, limit: Duration) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
+    let (sender, made) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        let _inside = runtime.enter();
+        // Whoever asked may have given up.
+        let _ = sender.send(Client::try_from(config));
+    });
+    match tokio::time::timeout(limit, made).await {
+        Ok(Ok(made)) => Ok(made?),
+        Ok(Err(_)) => Err("the client could not be made".into()),
+        Err(_) => Err(format!("its plugin for credentials did not answer within {limit:?}").into()),
     }
 }
 

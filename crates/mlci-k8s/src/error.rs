@@ -1,6 +1,7 @@
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use crate::{
+    object::ObjectId,
     place::{FieldConflict, Place},
     rollout::Failure,
     workload::WorkloadError,
@@ -126,6 +127,25 @@ pub enum Error {
     NotOurs {
         /// What was tried.
         action: String,
+        /// The cluster.
+        place: Arc<Place>,
+    },
+    /// The cluster has no such kind of object.
+    #[error(
+        "cannot apply {object}: {place} has no such kind in `{}`; install what defines it, or leave the object out",
+        object.api_version
+    )]
+    NoKind {
+        /// The object.
+        object: ObjectId,
+        /// The cluster.
+        place: Arc<Place>,
+    },
+    /// An object of the user's own is in no namespace, and would outlive the workload.
+    #[error("cannot apply {object}: in {place} it belongs to the whole cluster; apply it by other means")]
+    ClusterScoped {
+        /// The object.
+        object: ObjectId,
         /// The cluster.
         place: Arc<Place>,
     },

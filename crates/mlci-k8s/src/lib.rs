@@ -24,6 +24,7 @@
 //! let cluster = Cluster::connect(&ClusterOptions::new("staging-cluster")).await?;
 //! let applied = cluster.apply(&workload, &ApplyOptions::default()).await?;
 //! let done = cluster.rollout(&applied, &RolloutOptions::default(), |progress| println!("{progress}")).await?;
+//! cluster.prune(&applied).await?;
 //! assert_eq!(done.progress.ready, 2);
 //! print!("{}", cluster.pods(&workload.namespace, &workload.name).await?);
 //! # Ok(()) }
@@ -40,14 +41,19 @@ mod call;
 #[cfg(feature = "chart")]
 mod chart;
 mod cluster;
+mod diff;
 mod error;
 mod forward;
 mod image;
+mod inventory;
 mod kind;
 mod logs;
+mod manifest;
 mod name;
+mod object;
 mod operate;
 mod place;
+mod prepare;
 mod quantity;
 mod record;
 mod render;
@@ -68,16 +74,19 @@ pub use crate::chart::{Chart, ChartError};
 pub use crate::{
     apply::{Applied, ApplyOptions, FIELD_MANAGER},
     cluster::{Cluster, ClusterOptions},
+    diff::{Difference, FieldChange, ObjectDiff},
     error::{Error, Result},
     forward::Forward,
     image::{ImageReference, ImageReferenceError},
     logs::PodLog,
+    manifest::{Manifest, ManifestError, ManifestPatch},
     name::{Name, NameError, Namespace},
+    object::ObjectId,
     place::{FieldConflict, Place},
     quantity::Quantity,
     record::Deployed,
     role::role,
     rollout::{Failure, PodState, Progress, Reason, RolledOut, RolloutOptions},
     table::Table,
-    workload::{Probes, Resources, Workload, WorkloadError},
+    workload::{Autoscale, Ingress, Network, Probes, Resources, Route, ServiceMonitor, Workload, WorkloadError},
 };

@@ -75,10 +75,10 @@ impl Cluster {
         Ok(text.lines().map(ToOwned::to_owned).collect())
     }
 
-    /// The warnings about an object, the newest last.
-    pub(crate) async fn warnings(&self, namespace: &Namespace, object: &str) -> Result<Vec<String>> {
+    /// What the cluster has told about an object.
+    pub(crate) async fn story(&self, namespace: &Namespace, object: &str) -> Result<Story> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace.as_str());
-        let params = ListParams::default().fields(&format!("involvedObject.name={object},type=Warning"));
+        let params = ListParams::default().fields(&format!("involvedObject.name={object}"));
         let action = Action::all("list", "events", namespace.as_str());
         let mut events = self.call(&action, || api.list(&params)).await?.items;
         let time = |event: &Event| {
@@ -86,9 +86,38 @@ impl Cluster {
             last.or(event.event_time.as_ref().map(|time| time.0)).or(event.creation_timestamp().map(|time| time.0))
         };
         events.sort_by_key(time);
-        let mut texts: Vec<_> = events.iter().map(describe).collect();
-        texts.dedup();
-        Ok(texts.split_off(texts.len().saturating_sub(EVENTS)))
+        Ok(read(&events))
+    }
+}
+
+/// The events of an object.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Story {
+    /// The warnings, the newest last.
+    pub(crate) warnings: Vec<String>,
+    /// What a probe said last.
+    pub(crate) probe: Option<String>,
+    /// Whether the kubelet has ended a container because of a probe.
+    pub(crate) ended_by_probe: bool,
+}
+
+/// Of events in the order of their times.
+fn read(events: &[Event]) -> Story {
+    let is = |event: &&Event, reason: &str| event.reason.as_deref() == Some(reason);
+    let message = |event: &Event| event.message.as_deref().unwrap_or_default().trim().to_owned();
+    let warnings = events.iter().filter(|event| event.type_.as_deref() == Some("Warning"));
+    let mut texts: Vec<_> = warnings.clone().map(describe).collect();
+    texts.dedup();
+    // `Container server failed startup probe, will be restarted`
+    let ended_by_probe = events
+        .iter()
+        .filter(|event| is(event, "Killing"))
+        .map(message)
+        .any(|text| text.contains("failed startup probe") || text.contains("failed liveness probe"));
+    Story {
+        warnings: texts.split_off(texts.len().saturating_sub(EVENTS)),
+        probe: warnings.filter(|event| is(event, "Unhealthy")).map(message).next_back(),
+        ended_by_probe,
     }
 }
 
@@ -102,5 +131,41 @@ fn describe(event: &Event) -> String {
     match event.count.unwrap_or(1) {
         0 | 1 => format!("{reason}: {message}"),
         times => format!("{reason} ({times} times): {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn warnings_are_shown_and_probes_are_noticed() {
+        let event = |kind: &str, reason: &str, message: &str, count: i32| -> Event {
+            let value = json!({
+                "metadata": {}, "involvedObject": {}, "type": kind, "reason": reason, "message": message, "count": count,
+            });
+            serde_json::from_value(value).unwrap()
+        };
+        let story = read(&[
+            event("Normal", "Started", "Started container server", 1),
+            event("Warning", "Unhealthy", "Startup probe failed: connection refused ", 3),
+            event("Normal", "Killing", "Container server failed startup probe, will be restarted", 1),
+            event("Warning", "BackOff", "Back-off restarting", 1),
+        ]);
+        assert_eq!(
+            story,
+            Story {
+                warnings: vec![
+                    "Unhealthy (3 times): Startup probe failed: connection refused".to_owned(),
+                    "BackOff: Back-off restarting".to_owned()
+                ],
+                probe: Some("Startup probe failed: connection refused".to_owned()),
+                ended_by_probe: true,
+            }
+        );
+        // As when it makes room for the next version.
+        assert!(!read(&[event("Normal", "Killing", "Stopping container server", 1)]).ended_by_probe);
     }
 }

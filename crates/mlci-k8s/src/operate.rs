@@ -11,7 +11,7 @@ use crate::{
     cluster::Cluster,
     error::{Error, Result},
     image::ImageReference,
-    kind::{DEPLOYMENT, DISRUPTION_BUDGET, SERVICE, SERVICE_ACCOUNT},
+    kind::DEPLOYMENT,
     name::{Name, Namespace},
     place::FieldConflict,
     record::server_image,
@@ -46,14 +46,37 @@ impl Cluster {
         // A patch takes a field without asking, so that the question is asked here.
         let conflicts = replica_managers(&deployment);
         if !conflicts.is_empty() {
-            let action = Action::new("scale", DEPLOYMENT.resource, namespace.as_str(), name.as_str()).to_string();
+            let action = Action::new("scale", &DEPLOYMENT.resource, namespace.as_str(), name.as_str()).to_string();
             return Err(Error::Conflict { action, place: self.place.clone(), conflicts });
         }
         let patch = json!({ "spec": { "replicas": replicas } });
         self.patch_deployment(namespace, name, &deployment, &patch).await
     }
 
-    /// Applies an earlier workload again and waits until every pod runs its digest. It does not matter what runs now,
+    /// Holds a rollout where it is, as `kubectl rollout pause` does: no further pod is replaced, and whoever waits for the
+    /// rollout is told ([`Reason::Paused`](crate::Reason::Paused)). What serves goes on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotOurs`]; the errors of every call.
+    pub async fn pause(&self, namespace: &Namespace, name: &Name) -> Result<()> {
+        let deployment = self.our_deployment("pause", namespace, name).await?;
+        self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": true } })).await?;
+        Ok(())
+    }
+
+    /// Lets a rollout go on that was paused, by whomever; [`Cluster::rollout`] waits for it. To go back instead, apply
+    /// what was there before ([`Cluster::apply`] leaves the pause as it is) and resume then: the pods of the version that
+    /// was given up go.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotOurs`]; the errors of every call.
+    pub async fn resume(&self, namespace: &Namespace, name: &Name) -> Result<Applied> {
+        let deployment = self.our_deployment("resume", namespace, name).await?;
+        self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": null } })).await
+    }
+
+    /// Applies an earlier workload again, waits until every pod runs its digest, and removes what that workload has
+    /// not. It does not matter what runs now,
     /// whether that is broken, or whether another rollout is under way.
     ///
     /// # Errors
@@ -65,27 +88,14 @@ impl Cluster {
         progress: impl FnMut(&Progress),
     ) -> Result<RolledOut> {
         let applied = self.apply(to, &ApplyOptions::default()).await?;
-        self.rollout(&applied, options, progress).await
-    }
-
-    /// Deletes the objects of a workload that mlci has made, and returns their kinds. Objects of the same name that
-    /// someone else made stay. The pods end in the background, each after its drain time.
-    ///
-    /// # Errors
-    /// The errors of every call; what was deleted before stays deleted, and the call may be made again.
-    pub async fn delete(&self, namespace: &Namespace, name: &Name) -> Result<Vec<&'static str>> {
-        let mut deleted = Vec::new();
-        for kind in [&DEPLOYMENT, &DISRUPTION_BUDGET, &SERVICE, &SERVICE_ACCOUNT] {
-            if self.delete_object(kind, namespace, name).await? {
-                deleted.push(kind.kind);
-            }
-        }
-        Ok(deleted)
+        let done = self.rollout(&applied, options, progress).await?;
+        self.prune(&applied).await?;
+        Ok(done)
     }
 
     async fn our_deployment(&self, verb: &'static str, namespace: &Namespace, name: &Name) -> Result<Deployment> {
         let api = self.deployments(namespace);
-        let action = Action::new("get", DEPLOYMENT.resource, namespace.as_str(), name.as_str());
+        let action = Action::new("get", &DEPLOYMENT.resource, namespace.as_str(), name.as_str());
         let deployment = self.call(&action, || api.get(name.as_str())).await?;
         if is_ours(deployment.labels()) {
             return Ok(deployment);
@@ -94,7 +104,7 @@ impl Cluster {
     }
 
     fn not_ours(&self, verb: &'static str, namespace: &Namespace, name: &Name) -> Error {
-        let action = Action { verb, ..Action::new("", DEPLOYMENT.resource, namespace.as_str(), name.as_str()) };
+        let action = Action { verb, ..Action::new("", &DEPLOYMENT.resource, namespace.as_str(), name.as_str()) };
         Error::NotOurs { action: action.to_string(), place: self.place.clone() }
     }
 
@@ -106,7 +116,7 @@ impl Cluster {
         patch: &Value,
     ) -> Result<Applied> {
         let api = self.deployments(namespace);
-        let action = Action::new("patch", DEPLOYMENT.resource, namespace.as_str(), name.as_str());
+        let action = Action::new("patch", &DEPLOYMENT.resource, namespace.as_str(), name.as_str());
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         // The patch is for the Deployment that was looked at, and no later one of its name.
         let mut patch = patch.clone();
@@ -120,6 +130,9 @@ impl Cluster {
             image: image.ok_or_else(|| self.not_ours("patch", namespace, name))?,
             uid: deployment.metadata.uid.unwrap_or_default(),
             generation: deployment.metadata.generation.unwrap_or_default(),
+            obsolete: Vec::new(),
+            autoscaler: None,
+            declared: Vec::new(),
         })
     }
 }

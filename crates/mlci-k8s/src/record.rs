@@ -44,7 +44,7 @@ impl Cluster {
     /// The errors of every call.
     pub async fn current(&self, namespace: &Namespace, name: &Name) -> Result<Option<Deployed>> {
         let api = self.deployments(namespace);
-        let action = Action::new("get", DEPLOYMENT.resource, namespace.as_str(), name.as_str());
+        let action = Action::new("get", &DEPLOYMENT.resource, namespace.as_str(), name.as_str());
         let found = optional(self.call(&action, || api.get(name.as_str())).await)?;
         Ok(found.map(|deployment| deployed(&deployment)))
     }

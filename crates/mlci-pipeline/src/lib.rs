@@ -76,7 +76,7 @@ mod workdir;
 
 pub use crate::{
     ci::{CiOptions, is_ci_job},
-    deploy::Which,
+    deploy::{Look, Which},
     error::{Context, Error, Outcome, Result},
     event::{
         EnvironmentEnd, EnvironmentStatus, ErrorEnd, Event, Finished, ImageRef, ModelRef, Observer, RunRef, Silent,

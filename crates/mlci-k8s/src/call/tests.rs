@@ -15,10 +15,21 @@ use crate::{ImageReference, Name, Workload};
 
 /// A cluster whose API server gives these answers in turn, the last one for ever. The number counts them.
 async fn cluster(answers: Vec<(u16, Value)>) -> (Cluster, Arc<AtomicUsize>) {
+    asked(answers, |_| true).await
+}
+
+/// As [`cluster`], for these requests only: otherwise nothing is there, and all is taken.
+async fn asked(answers: Vec<(u16, Value)>, which: fn(&Request<Body>) -> bool) -> (Cluster, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (status, answer) = if request.uri().path() == "/version" {
+        let (status, answer) = if request.uri().path() != "/version" && !which(&request) {
+            if is_patch(&request) {
+                (200, json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": {} }))
+            } else {
+                status(404, "NotFound", "not found", &json!({}))
+            }
+        } else if request.uri().path() == "/version" {
             let version = json!({
                 "major": "1", "minor": "34", "gitVersion": "v1.34.4", "gitCommit": "", "gitTreeState": "", "buildDate": "",
                 "goVersion": "", "compiler": "", "platform": "",
@@ -49,9 +60,13 @@ fn workload() -> Workload {
     Workload::new("staging".parse().unwrap(), Name::legal("wine"), image)
 }
 
+fn is_patch(request: &Request<Body>) -> bool {
+    request.method() == "PATCH"
+}
+
 /// What applying says when the API server answers so.
 async fn applied(answer: (u16, Value)) -> Error {
-    let (cluster, _) = cluster(vec![answer]).await;
+    let (cluster, _) = asked(vec![answer], is_patch).await;
     cluster.apply(&workload(), &crate::ApplyOptions::default()).await.unwrap_err()
 }
 
@@ -69,12 +84,12 @@ async fn answers_of_the_server_say_what_was_tried_where_and_what_to_do() {
     let none = json!({});
     let error = applied(status(401, "Unauthorized", "Unauthorized", &none)).await;
     assert!(matches!(error, Error::Unauthorized { .. }));
-    says(&error, &["patch serviceaccounts `wine` in namespace `staging`", place, "expired"]);
+    says(&error, &["patch configmaps `wine` in namespace `staging`", place, "expired"]);
 
-    let message = "serviceaccounts \"wine\" is forbidden: User \"u\" cannot patch resource \"serviceaccounts\"";
+    let message = "configmaps \"wine\" is forbidden: User \"u\" cannot patch resource \"configmaps\"";
     let error = applied(status(403, "Forbidden", message, &none)).await;
-    assert!(matches!(&error, Error::Forbidden { verb: "patch", resource, .. } if resource == "serviceaccounts"));
-    says(&error, &["`patch`", "`serviceaccounts`", "namespace `staging`", place, "Role", "User \"u\""]);
+    assert!(matches!(&error, Error::Forbidden { verb: "patch", resource, .. } if resource == "configmaps"));
+    says(&error, &["`patch`", "`configmaps`", "namespace `staging`", place, "Role", "User \"u\""]);
 
     let error = applied(status(403, "Forbidden", "is forbidden: exceeded quota: small", &none)).await;
     assert!(matches!(error, Error::Refused { .. }));
@@ -97,11 +112,16 @@ async fn answers_of_the_server_say_what_was_tried_where_and_what_to_do() {
     says(&error, &["is it a Kubernetes API server?"]);
 }
 
+fn is_account(request: &Request<Body>) -> bool {
+    is_patch(request) && request.uri().path().contains("/serviceaccounts/")
+}
+
 #[tokio::test]
 async fn a_conflict_names_manager_and_field_and_is_not_forced() {
     let cause = |manager: &str, field: &str| json!({ "reason": "FieldManagerConflict", "message": format!("conflict with \"{manager}\" using v1"), "field": field });
     let details = json!({ "causes": [cause("kubectl-edit", ".spec.type"), cause("mlci", ".spec.ports")] });
-    let (cluster, count) = cluster(vec![status(409, "Conflict", "Apply failed with 2 conflicts", &details)]).await;
+    let (cluster, count) =
+        asked(vec![status(409, "Conflict", "Apply failed with 2 conflicts", &details)], is_account).await;
     let error = cluster.apply(&workload(), &crate::ApplyOptions::default()).await.unwrap_err();
     says(&error, &["`.spec.type` is managed by `kubectl-edit`", "staging"]);
     // Asked once: neither tried again nor forced.

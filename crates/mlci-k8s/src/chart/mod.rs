@@ -68,6 +68,12 @@ pub enum ChartError {
     /// A label would take the place of the chart's own.
     #[error("the label `{0}` is set by the chart itself: remove it from the workload's labels")]
     Label(String),
+    /// It has something that no value of the chart speaks of.
+    #[error(
+        "a chart has a Deployment, a Service, a ServiceAccount and a PodDisruptionBudget only: leave `{0}` out of the \
+         workload, and add such objects to the chart's folder"
+    )]
+    Part(&'static str),
 }
 
 impl Chart {
@@ -90,6 +96,20 @@ impl Chart {
     /// [`ChartError`] where the workload fits no cluster or no chart.
     pub fn render(&self) -> Result<Vec<RenderedFile>, ChartError> {
         self.workload.check()?;
+        let workload = &self.workload;
+        for (part, there) in [
+            ("autoscale", workload.autoscale.is_some()),
+            ("network", workload.network.is_some()),
+            ("ingress", workload.ingress.is_some()),
+            ("route", workload.route.is_some()),
+            ("service_monitor", workload.service_monitor.is_some()),
+            ("patches", !workload.patches.is_empty()),
+            ("manifests", !workload.manifests.is_empty()),
+        ] {
+            if there {
+                return Err(ChartError::Part(part));
+            }
+        }
         let repository = self.workload.image.name();
         if repository.rsplit('/').next().is_some_and(|last| last.contains(':')) {
             return Err(ChartError::Tag(repository.to_owned()));

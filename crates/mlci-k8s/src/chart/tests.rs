@@ -108,4 +108,6 @@ fn what_fits_no_chart_is_named() {
     refused(|it| it.image = format!("reg:5000/wine:v1@{}", it.image.digest()).parse().unwrap(), "`reg:5000/wine:v1`");
     refused(|it| it.extra_labels.extend([("helm.sh/chart".to_owned(), String::new())]), "`helm.sh/chart`");
     refused(|it| it.port = 0, "`port`");
+    refused(|it| it.network = Some(crate::Network::default()), "`network`");
+    refused(|it| it.patches = crate::ManifestPatch::read("kind: Service").unwrap(), "`patches`");
 }

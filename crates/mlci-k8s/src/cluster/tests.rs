@@ -79,3 +79,15 @@ async fn a_plugin_that_fails_is_said_to_be_so() {
     let error = refused(&options, &["credentials of context `a`", "false"]).await;
     assert!(matches!(error, Error::Credentials { .. }));
 }
+
+#[tokio::test]
+async fn a_plugin_that_hangs_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = json!({ "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["3"], "interactiveMode": "Never",
+    } });
+    let mut options = kubeconfig(folder.path(), "https://127.0.0.1:1", &plugin);
+    options.timeout = Duration::from_millis(100);
+    let error = refused(&options, &["credentials of context `a`", "plugin", "100ms"]).await;
+    assert!(matches!(error, Error::Credentials { .. }));
+}

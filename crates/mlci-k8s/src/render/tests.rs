@@ -3,7 +3,9 @@ use std::{fs, path::Path, time::Duration};
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
+        autoscaling::v2::HorizontalPodAutoscaler,
         core::v1::{Service, ServiceAccount},
+        networking::v1::{Ingress as IngressObject, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
     },
     serde::{Serialize, de::DeserializeOwned},
@@ -11,7 +13,9 @@ use k8s_openapi::{
 use mlci_core::Digest;
 
 use super::*;
-use crate::{image::ImageReference, name::Name};
+use crate::{
+    Autoscale, Ingress, Manifest, ManifestPatch, Network, Route, ServiceMonitor, image::ImageReference, name::Name,
+};
 
 pub(crate) fn workload() -> Workload {
     let image = ImageReference::new("registry.example.com/wine-quality", Digest::of(b"image")).unwrap();
@@ -35,6 +39,37 @@ pub(crate) fn full() -> Workload {
     workload
 }
 
+/// Everything that a workload may have besides.
+pub(crate) fn with_parts() -> Workload {
+    let mut workload = workload();
+    workload.extra_labels.insert("mlci.environment".to_owned(), "staging".to_owned());
+    workload.autoscale = Some(Autoscale::new(2, 5));
+    workload.network = Some(Network { from: vec!["monitoring".parse().unwrap()] });
+    let mut ingress = Ingress::new("wine.example.com");
+    ingress.class = Some("nginx".to_owned());
+    ingress.tls_secret = Some(Name::legal("certificate"));
+    ingress.annotations.insert("example.com/limit".to_owned(), "10".to_owned());
+    workload.ingress = Some(ingress);
+    let mut route = Route::new(Name::legal("edge"));
+    route.gateway_namespace = Some("gateways".parse().unwrap());
+    route.hosts.push("*.example.com".to_owned());
+    workload.route = Some(route);
+    let mut monitor = ServiceMonitor::default();
+    monitor.labels.insert("release".to_owned(), "prometheus".to_owned());
+    monitor.series.insert("environment".to_owned(), "mlci.environment".to_owned());
+    workload.service_monitor = Some(monitor);
+    workload.manifests = Manifest::read(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own, labels: {team: cellar}}\ndata: {a: \"08\"}",
+    )
+    .unwrap();
+    workload.patches = ManifestPatch::read(
+        "kind: Deployment\nspec: {template: {spec: {containers: [{name: server, resources: {limits: {memory: null}}}, \
+         {name: side, image: side}]}}}",
+    )
+    .unwrap();
+    workload
+}
+
 /// `MLCI_BLESS=1` writes the file anew.
 #[track_caller]
 fn golden(workload: &Workload, file: &str) {
@@ -50,6 +85,7 @@ fn golden(workload: &Workload, file: &str) {
 fn manifests_are_as_they_were() {
     golden(&workload(), "small.yaml");
     golden(&full(), "full.yaml");
+    golden(&with_parts(), "parts.yaml");
 }
 
 #[test]
@@ -73,6 +109,73 @@ fn every_field_is_one_of_the_api() {
     check::<Service>(service);
     check::<PodDisruptionBudget>(budget);
     check::<Deployment>(deployment);
+}
+
+#[test]
+fn every_field_of_the_parts_is_one_of_the_api() {
+    let objects = with_parts().render().unwrap();
+    let kinds: Vec<_> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "ServiceAccount",
+            "ConfigMap",
+            "Service",
+            "PodDisruptionBudget",
+            "HorizontalPodAutoscaler",
+            "NetworkPolicy",
+            "Ingress",
+            "HTTPRoute",
+            "ServiceMonitor",
+            "Deployment"
+        ]
+    );
+    check::<HorizontalPodAutoscaler>(&objects[4]);
+    check::<NetworkPolicy>(&objects[5]);
+    check::<IngressObject>(&objects[6]);
+    check::<Deployment>(&objects[9]);
+    assert_eq!(objects[9]["spec"].get("replicas"), None, "the number of pods is the autoscaler's");
+}
+
+#[track_caller]
+fn check<T: Serialize + DeserializeOwned>(object: &Value) {
+    let typed: T = serde_json::from_value(object.clone()).unwrap();
+    assert_eq!(&serde_json::to_value(typed).unwrap(), object);
+}
+
+/// What a patch, or an object of the user's own, must not do.
+#[test]
+fn what_mlci_goes_by_is_not_patched() {
+    let refused = |change: &dyn Fn(&mut Workload), words: &[&str]| {
+        let mut workload = with_parts();
+        change(&mut workload);
+        let error = workload.render().unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "no {word:?} in: {error}");
+        }
+    };
+    let patch = |text: &str, words: &[&str]| refused(&|it| it.patches = ManifestPatch::read(text).unwrap(), words);
+    patch("kind: Deployment\nspec: {replicas: 3}", &["`spec.replicas`", "Deployment `wine-quality`"]);
+    patch("kind: Service\nspec: {selector: {a: b}}", &["`spec.selector`", "Service"]);
+    patch("kind: Deployment\nmetadata: {namespace: other}", &["`metadata.namespace`"]);
+    patch("kind: Service\nmetadata: {labels: {app.kubernetes.io/managed-by: me}}", &["`metadata.labels`"]);
+    patch("kind: Deployment\nspec: {template: {metadata: {labels: null}}}", &["`spec.template.metadata.labels`"]);
+    let image = "kind: Deployment\nspec: {template: {spec: {containers: [{name: server, image: other:latest}]}}}";
+    patch(image, &["the server's image"]);
+    patch("kind: Deployment\nspec: {template: {spec: {containers: [{image: other}]}}}", &["the server's image"]);
+    patch("kind: CronJob\nspec: {}", &["the patch of CronJob", "Service `wine-quality`"]);
+    patch("kind: Service\nmetadata: {name: other}", &["Service `other`", "changes nothing"]);
+    let own = |text: &str, words: &[&str]| refused(&|it| it.manifests = Manifest::read(text).unwrap(), words);
+    let named =
+        |kind: &str, version: &str, rest: &str| format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{{rest}}}");
+    own(&named("Service", "v1", "name: wine-quality"), &["Service `wine-quality`", "twice"]);
+    own(&named("ConfigMap", "v1", "name: wine-quality"), &["ConfigMap `wine-quality`"]);
+    own(&named("ConfigMap", "v1", "name: a, namespace: other"), &["`other`", "`staging`"]);
+    let managed = "name: a, labels: {app.kubernetes.io/managed-by: Helm}";
+    own(&named("ConfigMap", "v1", managed), &["`app.kubernetes.io/managed-by`"]);
+    refused(&|it| it.ingress = Some(Ingress::new("a b")), &["`a b`", "no host name"]);
+    refused(&|it| it.autoscale = Some(Autoscale::new(3, 2)), &["`autoscale.max`", "is 2"]);
+    refused(&|it| it.autoscale = Some(Autoscale::new(0, 2)), &["`autoscale.min`"]);
 }
 
 #[test]

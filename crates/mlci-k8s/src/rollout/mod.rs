@@ -7,6 +7,7 @@ use crate::{
     apply::Applied,
     cluster::Cluster,
     error::{Error, Result, chain},
+    logs::Story,
     rollout::{
         machine::{Expected, Machine, Patience, World},
         watch::{Change, Watched},
@@ -162,15 +163,22 @@ impl Cluster {
             }
         };
         let about = pod.as_deref().unwrap_or(applied.name.as_str());
-        let events = tokio::time::timeout(ENRICH, self.warnings(&applied.namespace, about));
-        let (log, events) = tokio::join!(log, events);
+        let story = tokio::time::timeout(ENRICH, self.story(&applied.namespace, about));
+        let (log, story) = tokio::join!(log, story);
+        let Story { warnings, probe, ended_by_probe } = story.ok().and_then(Result::ok).unwrap_or_default();
+        // The state of a pod does not tell a server that ended from one that the kubelet has ended.
+        let (reason, message) = match (reason, probe) {
+            (Reason::CrashLoop, Some(said)) if ended_by_probe => (Reason::Probe, format!("{message}; {said}")),
+            (Reason::Deadline, Some(said)) => (Reason::Probe, format!("{message}; {said}")),
+            (reason, _) => (reason, message),
+        };
         Error::Rollout(Box::new(Failure {
             reason,
             workload: applied.name.to_string(),
             namespace: applied.namespace.to_string(),
             place: self.place.clone(),
             log: log.unwrap_or_default(),
-            events: events.ok().and_then(Result::ok).unwrap_or_default(),
+            events: warnings,
             pod,
             container,
             state,

@@ -57,6 +57,8 @@ pub enum Reason {
     CrashLoop,
     /// The container ends again and again because it uses more memory than it may.
     OutOfMemory,
+    /// The server runs, and a probe never says yes.
+    Probe,
     /// No node takes the pod.
     Unschedulable,
     /// The namespace's quota is used up.
@@ -80,10 +82,13 @@ impl Reason {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::ImagePull => "check that the image was pushed and that the nodes may pull it",
+            Self::ImagePull => {
+                "check that the image was pushed and that the nodes may pull it; a private registry takes a pull secret"
+            }
             Self::Container => "check what the pod refers to, and the image's entry point",
             Self::CrashLoop => "see the last lines of its log",
             Self::OutOfMemory => "give the workload more memory",
+            Self::Probe => "see what the probe was answered and the log; give the server longer if it only needs time",
             Self::Unschedulable => "ask for less, or add a node",
             Self::Quota => "ask for less, or raise the namespace's quota",
             Self::Admission => "see the message for the policy that refuses the pods",

@@ -119,9 +119,10 @@ async fn apply_restart_roll_back_scale_delete() {
 
         // One pod has no disruption budget; the one of before is gone already.
         let deleted = lab.cluster.delete(&namespace, &name).await.unwrap();
-        assert_eq!(deleted, ["Deployment", "Service", "ServiceAccount"]);
+        let kinds: Vec<_> = deleted.iter().map(|object| object.kind.as_str()).collect();
+        assert_eq!(kinds, ["Deployment", "Service", "ServiceAccount"]);
         assert_eq!(lab.cluster.current(&namespace, &name).await.unwrap(), None);
-        assert_eq!(lab.cluster.delete(&namespace, &name).await.unwrap(), [""; 0]);
+        assert_eq!(lab.cluster.delete(&namespace, &name).await.unwrap(), []);
     })
     .await;
 }
@@ -169,6 +170,45 @@ async fn a_namespace_is_made_when_that_is_asked_for() {
         other.name = "other".parse().unwrap();
         let error = lab.cluster.apply(&other, &options).await.unwrap_err();
         assert!(matches!(error, mlci_k8s::Error::NamespaceTerminating { .. }), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+async fn a_rollout_is_paused_resumed_and_given_up() {
+    in_namespace("paused", |lab| async move {
+        let mut first = lab.workload(image::push("v1"));
+        first.replicas = Some(2);
+        lab.deploy(&first).await.unwrap();
+        let (namespace, name) = (first.namespace.clone(), first.name.clone());
+        let mut second = first.clone();
+        second.image = image::push("v2");
+
+        // Paused before its first pod: the one who waits is told, and the old version serves on.
+        lab.cluster.pause(&namespace, &name).await.unwrap();
+        let applied = lab.cluster.apply(&second, &ApplyOptions::default()).await.unwrap();
+        let error = lab.cluster.rollout(&applied, &options(), |_| {}).await.unwrap_err();
+        let mlci_k8s::Error::Rollout(failure) = &error else { panic!("{error}") };
+        assert_eq!(failure.reason, mlci_k8s::Reason::Paused, "{failure}");
+        assert_eq!(lab.version(&first).await, "v1");
+        let resumed = lab.cluster.resume(&namespace, &name).await.unwrap();
+        assert_eq!(lab.cluster.rollout(&resumed, &options(), |_| {}).await.unwrap().progress.ready, 2);
+        assert_eq!(lab.version(&second).await, "v2");
+
+        // Given up in the middle: paused, what was there before applied, resumed.
+        lab.cluster.pause(&namespace, &name).await.unwrap();
+        lab.cluster.apply(&first, &ApplyOptions::default()).await.unwrap();
+        lab.cluster.apply(&second, &ApplyOptions::default()).await.unwrap();
+        let before = pod_names(&lab, &second).await;
+        let resumed = lab.cluster.resume(&namespace, &name).await.unwrap();
+        lab.cluster.rollout(&resumed, &options(), |_| {}).await.unwrap();
+        assert_eq!(lab.version(&second).await, "v2");
+        // Some of before may still be on their way out; none is new.
+        let after = pod_names(&lab, &second).await;
+        assert!(after.is_subset(&before), "{after:?} {before:?}");
+        // What is resumed twice is resumed.
+        lab.cluster.resume(&namespace, &name).await.unwrap();
     })
     .await;
 }

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ResourceQuota;
+use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
+    core::v1::{Pod, ResourceQuota},
+};
 use mlci_core::Digest;
 use mlci_k8s::{
     ApplyOptions, Error, ImageReference, Reason,
     kube::{
         Api,
-        api::{Patch, PatchParams},
+        api::{Patch, PatchParams, PostParams},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{image, in_namespace, options};
+use crate::{Lab, image, in_namespace, options};
 
 #[tokio::test]
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
@@ -82,9 +85,15 @@ async fn no_node_no_quota_no_readiness() {
         deaf.port = 9;
         options.timeout = Duration::from_secs(5);
         let failure = lab.failure(&deaf, &options).await;
-        assert_eq!((failure.reason, failure.log.as_slice()), (Reason::Deadline, ["listening".to_owned()].as_slice()));
+        assert_eq!((failure.reason, failure.log.as_slice()), (Reason::Probe, ["listening".to_owned()].as_slice()));
+        assert!(failure.message.contains("Startup probe failed"), "{failure}");
         assert!(failure.events.iter().any(|event| event.contains("Startup probe failed")), "{failure}");
         options.timeout = Duration::from_secs(90);
+        // Ended by the kubelet again and again, which looks like a crash loop.
+        deaf.probes.start_within = Duration::from_secs(2);
+        let failure = lab.failure(&deaf, &options).await;
+        assert_eq!((failure.reason, failure.state.as_str()), (Reason::Probe, "CrashLoopBackOff"), "{failure}");
+        assert!(failure.message.contains("Startup probe failed"), "{failure}");
 
         let quota = json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small" }, "spec": { "hard": { "pods": "0" } },
@@ -124,6 +133,71 @@ async fn of_two_deployments_at_once_the_later_wins_and_the_earlier_is_told() {
         assert_eq!(failure.reason, Reason::Superseded, "{failure}");
         won.unwrap();
         assert_eq!(lab.version(&second).await, "v2");
+    })
+    .await;
+}
+
+/// Refuses what is of this resource in the test's namespace, and waits until it does.
+async fn refuse(lab: &Lab, name: &str, resource: &str, group: &str) {
+    let namespace = lab.namespace.as_str();
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": { "name": name },
+        "spec": {
+            "matchConstraints": {
+                "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": namespace } },
+                "resourceRules": [{
+                    "apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource],
+                }],
+            },
+            "validations": [{ "expression": "false", "message": format!("no {resource} on a Sunday") }],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": { "name": name }, "spec": { "policyName": name, "validationActions": ["Deny"] },
+    });
+    let params = PatchParams::apply("mlci-test");
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(lab.client.clone());
+    policies.patch(name, &params, &Patch::Apply(policy)).await.unwrap();
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(lab.client.clone());
+    bindings.patch(name, &params, &Patch::Apply(binding)).await.unwrap();
+}
+
+async fn allow(lab: &Lab, name: &str) {
+    let (policies, bindings): (Api<ValidatingAdmissionPolicy>, Api<ValidatingAdmissionPolicyBinding>) =
+        (Api::all(lab.client.clone()), Api::all(lab.client.clone()));
+    bindings.delete(name, &Default::default()).await.unwrap();
+    policies.delete(name, &Default::default()).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+async fn a_policy_that_refuses_is_quoted() {
+    in_namespace("policy", |lab| async move {
+        let workload = lab.workload(image::push("v1"));
+        let name = format!("{}-pods", lab.namespace);
+        refuse(&lab, &name, "pods", "").await;
+        let objects = workload.render().unwrap();
+        let template = &objects.last().unwrap()["spec"]["template"];
+        let mut pod: Value = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "try" } });
+        pod["spec"] = template["spec"].clone();
+        pod["spec"]["serviceAccountName"] = json!("default");
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let pods: Api<Pod> = Api::namespaced(lab.client.clone(), lab.namespace.as_str());
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        let effective = tokio::time::timeout(Duration::from_secs(30), async {
+            while !pods.create(&dry, &pod).await.is_err_and(|error| error.to_string().contains("Sunday")) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+        let applied = lab.cluster.apply(&workload, &ApplyOptions::default()).await.unwrap();
+        let error = lab.cluster.rollout(&applied, &options(), |_| {}).await;
+        allow(&lab, &name).await;
+        effective.unwrap();
+        let Err(Error::Rollout(failure)) = error else { panic!("{error:?}") };
+        assert_eq!((failure.reason, failure.pod.as_deref()), (Reason::Admission, None), "{failure}");
+        assert!(failure.message.contains("no pods on a Sunday"), "{failure}");
     })
     .await;
 }

@@ -3,7 +3,6 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::PathBuf,
     process::Command,
     sync::OnceLock,
 };
@@ -16,8 +15,8 @@ fn server() -> &'static [u8] {
     static SERVER: OnceLock<Vec<u8>> = OnceLock::new();
     SERVER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("server");
-        let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/image/server.rs");
+        let (program, source) = (folder.path().join("server"), folder.path().join("server.rs"));
+        std::fs::write(&source, include_str!("../image/server.rs")).unwrap();
         let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let output = Command::new(rustc)

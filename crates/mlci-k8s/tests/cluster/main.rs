@@ -10,6 +10,7 @@ mod deploy;
 mod errors;
 mod failures;
 mod image;
+mod objects;
 mod rights;
 
 use std::{future::Future, time::Duration};
@@ -87,7 +88,9 @@ impl Lab {
 
     pub(crate) async fn deploy(&self, workload: &Workload) -> Result<RolledOut, Error> {
         let applied = self.cluster.apply(workload, &ApplyOptions::default()).await?;
-        self.cluster.rollout(&applied, &options(), |progress| println!("{progress}")).await
+        let done = self.cluster.rollout(&applied, &options(), |progress| println!("{progress}")).await?;
+        self.cluster.prune(&applied).await?;
+        Ok(done)
     }
 
     /// The failure that this rollout has to have.

@@ -57,6 +57,12 @@ pub enum Command {
         /// Another release that the environment before has verified: an image digest or a model version.
         #[arg(long, value_name = "DIGEST|VERSION")]
         release: Option<String>,
+        /// Change nothing: show what would change in the cluster, field by field.
+        #[arg(long, conflicts_with = "dry_run")]
+        diff: bool,
+        /// Change nothing: print the manifests.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Approve what would be deployed to an environment.
     Approve {

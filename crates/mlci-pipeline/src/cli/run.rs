@@ -8,7 +8,7 @@ use super::{
     features, human, output,
 };
 use crate::{
-    CiOptions, Which,
+    CiOptions, Look, Which,
     config::{self, Loaded},
     end::finish,
     error::{Error, Result},
@@ -205,7 +205,13 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
             Ok(selection) => pipeline.plan(selection),
             Err(error) => refuse(error),
         },
-        Command::Deploy { environment, release } => pipeline.deploy(&environment, release.as_deref()),
+        Command::Deploy { environment, release, diff: true, .. } => {
+            pipeline.look(&environment, release.as_deref(), Look::Changes)
+        }
+        Command::Deploy { environment, release, dry_run: true, .. } => {
+            pipeline.look(&environment, release.as_deref(), Look::Manifests)
+        }
+        Command::Deploy { environment, release, .. } => pipeline.deploy(&environment, release.as_deref()),
         Command::Approve { environment, release, by } => {
             pipeline.approve(&environment, release.as_deref(), by.as_deref())
         }

@@ -17,6 +17,9 @@ pub(super) fn fault(config: &Config) -> Option<Fault> {
             let help = "set namespace = \"…\": 1 to 63 of a-z, 0-9 and, inside, `-`";
             return Some((table, "namespace", message, help));
         }
+        if let Some((inner, key, message, help)) = environment.cluster_fault() {
+            return Some((format!("{table}{inner}"), key, format!("{table}: {message}"), help));
+        }
         let context = environment.context.as_deref();
         if let Some((_, _, other)) = seen.iter().find(|(known, at, _)| *known == namespace && *at == context) {
             let message = format!("`{table}` and `environment.{other}` have the same namespace, `{namespace}`");

@@ -1,8 +1,13 @@
+use std::collections::BTreeMap;
+
 use mlci_core::{Digest, Label, ModelName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canonical;
+use super::{
+    canonical,
+    kubernetes::{Autoscale, Ingress, Network, OwnFile, Route, ServiceMonitor},
+};
 
 /// `[environment.NAME]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,8 +24,52 @@ pub struct Environment {
     pub namespace: Option<String>,
     /// `kubernetes`: whether the namespace is made if it is missing.
     pub create_namespace: bool,
-    /// `kubernetes`: how many pods.
+    /// `kubernetes`: how many pods. An autoscaler that is there for them, of whoever's making, has its own number.
     pub replicas: u32,
+    /// `kubernetes`: the processor time that is kept free for a pod. Default: `100m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// `kubernetes`: the most processor time that a pod may use. Default: what the node has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<String>,
+    /// `kubernetes`: the memory of a pod, kept free for it and the most that it may use. Default: `128Mi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// `kubernetes`: the names of the Secrets with the registry's credentials.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pull_secrets: Vec<String>,
+    /// `kubernetes`: for how many seconds a pod may find no node; more where nodes are added on demand. Default: 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unschedulable_seconds: Option<u32>,
+    /// `kubernetes`: how many milliseconds the golden predictions may take through the Service before a release is
+    /// verified, on the way through the API server. Default: 10000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u32>,
+    /// `kubernetes`: an autoscaler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<Autoscale>,
+    /// `kubernetes`: who may ask. Default: everyone in the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// `kubernetes`: a way in from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+    /// `kubernetes`: a way in by a Gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// `kubernetes`: how Prometheus finds the pods. Default: annotations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_monitor: Option<ServiceMonitor>,
+    /// `kubernetes`: YAML files with objects of your own, which are deployed along.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<String>,
+    /// `kubernetes`: YAML files with changes of the objects that mlci makes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<String>,
+    /// What `manifests` and `patches` name.
+    #[serde(skip_deserializing, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(skip)]
+    pub files: BTreeMap<String, OwnFile>,
     /// Whether a person approves each release: `none` or `required`.
     pub approval: Approval,
     /// The loopback port it is reached at. Default: a free one, kept from then on.
@@ -54,6 +103,20 @@ impl Default for Environment {
             namespace: None,
             create_namespace: false,
             replicas: 1,
+            cpu: None,
+            cpu_limit: None,
+            memory: None,
+            pull_secrets: Vec::new(),
+            unschedulable_seconds: None,
+            latency_ms: None,
+            autoscale: None,
+            network: None,
+            ingress: None,
+            route: None,
+            service_monitor: None,
+            manifests: Vec::new(),
+            patches: Vec::new(),
+            files: BTreeMap::new(),
             approval: Approval::None,
             port: None,
             allow_dirty: None,

@@ -85,8 +85,12 @@ pub fn load(
     // An editor's byte order mark is no part of TOML.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut secrets = Vec::new();
-    let config = parse(text, profile, &variable, &mut origins, &mut secrets)
-        .map_err(|fault| fault.in_text(path.to_owned(), text))?;
+    let in_text = |fault: Fault| fault.in_text(path.to_owned(), text);
+    let mut config = parse(text, profile, &variable, &mut origins, &mut secrets).map_err(in_text)?;
+    super::kubernetes::read_files(&mut config, &root).map_err(|(table, key, message, help)| {
+        let span = values::find(text, &table, key);
+        in_text(Fault { span, message, help: Some(help.to_owned()), secret: false })
+    })?;
     Ok(Loaded { config, path: path.to_owned(), root, profile: profile.map(str::to_owned), origins, secrets })
 }
 

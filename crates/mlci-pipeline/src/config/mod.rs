@@ -11,6 +11,7 @@ mod error;
 mod folders;
 mod gate;
 mod keys;
+mod kubernetes;
 mod load;
 mod monitor;
 mod render;
@@ -29,6 +30,7 @@ pub use self::{
     environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,
     gate::{Gate, Leakage, Limit, Metric},
+    kubernetes::{Autoscale, Ingress, Network, OwnFile, Route, ServiceMonitor},
     load::{LoadError, Loaded, load},
     monitor::Monitor,
     render::{json_schema, render},

@@ -315,7 +315,7 @@ impl Pipeline {
     }
 }
 
-fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
+pub(super) fn note(ending: &mut Ending, release: &Release, pipeline: &Pipeline) {
     ending.model = Some(ModelRef { name: release.name.clone(), version: Some(release.version), digest: release.model });
     ending.run = release.run.clone().map(RunRef::of);
     let found = pipeline.layout().ok().and_then(|layout| layout.find(&release.image).ok().flatten());

@@ -4,15 +4,16 @@ mod candidate;
 mod commands;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod look;
 mod process;
 mod status;
 mod target;
 #[cfg(feature = "kubernetes")]
 mod workload;
 
-pub use self::commands::Which;
 #[cfg(feature = "kubernetes")]
 pub(crate) use self::workload::workload;
+pub use self::{commands::Which, target::Look};
 
 use jiff::Timestamp;
 use mlci_core::Label;

@@ -37,10 +37,32 @@ pub(crate) trait Target {
     /// What runs there has logged, and where that is.
     fn log(&self) -> Result<Option<(String, Vec<u8>)>, Error>;
 
+    /// What a deployment of the release would do, without doing it.
+    fn look(&self, _release: &Release, _look: Look) -> Result<Shown, Error> {
+        Err(Error::invalid("a process on this machine has no manifests, and nothing to compare")
+            .help("what `ci` would do is shown by: plan"))
+    }
+
     /// What a person wants to see of it besides: pods, services.
     fn tables(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
+}
+
+/// What to show of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// What would be applied.
+    Manifests,
+    /// What would change.
+    Changes,
+}
+
+/// What a person, and a program, are shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) text: String,
+    pub(crate) result: serde_json::Value,
 }
 
 /// What runs in an environment.

@@ -96,6 +96,9 @@ async fn rolled_out(fault: Fault) -> Result<crate::RolledOut, Error> {
         image: image("new").parse::<ImageReference>().unwrap(),
         uid: "deployment".to_owned(),
         generation: 2,
+        obsolete: Vec::new(),
+        autoscaler: None,
+        declared: Vec::new(),
     };
     cluster.rollout(&applied, &RolloutOptions::default(), |_| {}).await
 }

@@ -1,7 +1,13 @@
+mod own;
+mod parts;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
-    kind::{DEPLOYMENT, DISRUPTION_BUDGET, Kind, SERVICE, SERVICE_ACCOUNT},
+    kind::{
+        AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, INGRESS, Kind, NETWORK_POLICY, ROUTE, SERVICE, SERVICE_ACCOUNT,
+        SERVICE_MONITOR,
+    },
     workload::{LABEL_INSTANCE, LABEL_NAME, Workload, WorkloadError, whole_seconds},
 };
 
@@ -11,28 +17,59 @@ pub(crate) const CONTAINER: &str = "server";
 /// The user `nonroot` of the distroless images. Set here too, so that an image without a user still starts.
 const USER: u32 = 65532;
 
+/// An object as it is applied.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Object {
+    /// None: the cluster has to be asked.
+    pub(crate) kind: Option<&'static Kind>,
+    pub(crate) value: Value,
+}
+
 impl Workload {
-    /// The objects as they are applied, in the order in which they are applied: ServiceAccount, Service,
-    /// PodDisruptionBudget (unless there is at most one pod), Deployment. The same workload gives the same objects.
+    /// The objects as they are applied, in the order in which they are applied: ServiceAccount, the user's own, Service,
+    /// PodDisruptionBudget (unless there is at most one pod), what the fields ask for besides, Deployment. The same
+    /// workload gives the same objects.
     ///
-    /// Pods keep to the restricted pod security standard of Kubernetes.
+    /// Pods keep to the restricted pod security standard of Kubernetes, unless a patch takes it from them.
     ///
     /// # Errors
-    /// [`WorkloadError`], see [`Workload::check`].
+    /// [`WorkloadError`], see [`Workload::check`]; that of a patch or an object of the user's own.
     pub fn render(&self) -> Result<Vec<Value>, WorkloadError> {
-        Ok(self.objects()?.into_iter().map(|(_, object)| object).collect())
+        Ok(self.objects()?.into_iter().map(|object| object.value).collect())
     }
 
-    pub(crate) fn objects(&self) -> Result<Vec<(&'static Kind, Value)>, WorkloadError> {
+    pub(crate) fn objects(&self) -> Result<Vec<Object>, WorkloadError> {
         self.check()?;
-        let budget = self.has_budget().then(|| (&DISRUPTION_BUDGET, self.disruption_budget()));
-        let mut objects = vec![(&SERVICE_ACCOUNT, self.service_account()), (&SERVICE, self.service())];
-        objects.extend(budget);
-        objects.push((&DEPLOYMENT, self.deployment()));
-        for (kind, object) in &mut objects {
-            object["apiVersion"] = json!(kind.api_version());
-            object["kind"] = json!(kind.kind);
+        let mut objects = Vec::new();
+        let mut add = |kind: &'static Kind, mut value: Value| {
+            value["apiVersion"] = json!(kind.api_version());
+            value["kind"] = json!(kind.kind);
+            objects.push(Object { kind: Some(kind), value });
+        };
+        add(&SERVICE_ACCOUNT, self.service_account());
+        add(&SERVICE, self.service());
+        if self.has_budget() {
+            add(&DISRUPTION_BUDGET, self.disruption_budget());
         }
+        if let Some(scale) = &self.autoscale {
+            add(&AUTOSCALER, self.autoscaler(scale));
+        }
+        if let Some(network) = &self.network {
+            add(&NETWORK_POLICY, self.network_policy(network));
+        }
+        if let Some(ingress) = &self.ingress {
+            add(&INGRESS, self.ingress_object(ingress));
+        }
+        if let Some(route) = &self.route {
+            add(&ROUTE, self.http_route(route));
+        }
+        if let Some(monitor) = &self.service_monitor {
+            add(&SERVICE_MONITOR, self.monitor(monitor));
+        }
+        add(&DEPLOYMENT, self.deployment());
+        // Pods may need them to start.
+        objects.splice(1..1, self.own()?);
+        self.patched(&mut objects)?;
         Ok(objects)
     }
 
@@ -47,9 +84,10 @@ impl Workload {
 
     /// A budget for one pod would forbid every drain of its node.
     pub(crate) const fn has_budget(&self) -> bool {
-        match self.replicas {
-            Some(replicas) => replicas > 1,
-            None => true,
+        match (&self.autoscale, self.replicas) {
+            (Some(scale), _) => scale.max > 1,
+            (None, Some(replicas)) => replicas > 1,
+            (None, None) => true,
         }
     }
 
@@ -80,18 +118,6 @@ impl Workload {
         })
     }
 
-    fn disruption_budget(&self) -> Value {
-        json!({
-            "metadata": self.metadata(),
-            "spec": {
-                "maxUnavailable": 1,
-                "selector": { "matchLabels": self.selector() },
-                // A pod that serves nothing must not hold up the draining of its node.
-                "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            },
-        })
-    }
-
     fn deployment(&self) -> Value {
         let mut metadata = self.metadata();
         if !self.annotations.is_empty() {
@@ -109,7 +135,7 @@ impl Workload {
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
             "template": { "metadata": pod_metadata, "spec": self.pod() },
         });
-        if let Some(replicas) = self.replicas {
+        if let Some(replicas) = self.replicas.filter(|_| self.autoscale.is_none()) {
             spec["replicas"] = json!(replicas);
         }
         json!({ "metadata": metadata, "spec": spec })

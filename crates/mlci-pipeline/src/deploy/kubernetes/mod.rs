@@ -3,43 +3,43 @@
 //! A release takes the place of another when every pod runs its digest and is ready, and the golden predictions agree
 //! through the Service. Where that fails, the one before is applied again.
 
+mod ask;
+mod settings;
+mod show;
+
 use std::{sync::Arc, time::Duration};
 
 use mlci_artifact::Store;
-use mlci_core::{Label, ModelName};
+use mlci_core::{Digest, Label, ModelName};
 use mlci_k8s::{
-    ApplyOptions, Cluster, ClusterOptions, Deployed, Failure, ImageReference, Name, Namespace, Reason, RolloutOptions,
+    ApplyOptions, Cluster, ClusterOptions, Deployed, Failure, ImageReference, Name, Namespace, ObjectId, Reason,
     Workload,
 };
 use mlci_model::Model;
-use mlci_serve::verify::{Expected, verify};
 use tokio::runtime::Runtime;
 
-use super::{
-    target::{DeployError, Running, Target},
-    workload::workload,
+use self::{
+    ask::Wanted,
+    settings::{MODEL, Settings, VERSION},
 };
+use super::target::{DeployError, Look, Running, Shown, Target};
 use crate::{
     config::{Environment, Image},
     error::{Error, Result},
     records::Release,
 };
 
-/// The record on the Deployment: what runs there, by digest.
-const MODEL: &str = "mlci.model-digest";
-const VERSION: &str = "mlci.model-version";
-const ANSWER: Duration = Duration::from_secs(10);
 const LOG_LINES: u32 = 200;
 
 /// An environment in a cluster.
 pub(crate) struct Kubernetes {
-    environment_name: Label,
-    environment: Environment,
+    settings: Settings,
+    create_namespace: bool,
+    /// How long the golden predictions may take.
+    latency: Option<Duration>,
     context: String,
     namespace: Namespace,
     name: Name,
-    project: ModelName,
-    image: Image,
     repository: String,
     store: Store,
     runtime: Arc<Runtime>,
@@ -67,21 +67,28 @@ impl Kubernetes {
             )
         })?;
         let namespace = environment.namespace_of(project, name);
-        let namespace = namespace.parse().map_err(|error: mlci_k8s::NameError| {
+        let namespace: Namespace = namespace.parse().map_err(|error: mlci_k8s::NameError| {
             Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
         })?;
-        Ok(Self {
-            environment_name: name.clone(),
+        let target = Self {
+            create_namespace: environment.create_namespace,
+            latency: environment.latency_ms.map(|limit| Duration::from_millis(limit.into())),
+            settings: Settings::new(name, project, environment, image, namespace.clone()),
             context,
             namespace,
             name: Name::legal(project.as_str()),
-            project: project.clone(),
-            image: image.clone(),
             repository,
-            environment,
             store,
             runtime,
-        })
+        };
+        // What no cluster would take is said before anything is built.
+        target.settings.workload(target.image(Digest::of(b""))?, "1", "")?;
+        Ok(target)
+    }
+
+    fn image(&self, digest: Digest) -> Result<ImageReference> {
+        ImageReference::new(&self.repository, digest)
+            .map_err(|error| Error::invalid("[image] repository cannot be pulled from by a cluster").because(error))
     }
 
     fn connected<T>(&self, work: impl AsyncFnOnce(&Cluster) -> Result<T>) -> Result<T> {
@@ -91,45 +98,22 @@ impl Kubernetes {
         })
     }
 
-    fn workload(&self, image: ImageReference, version: &str, model: &str) -> Workload {
-        let mut workload = workload(&self.project, &self.image, self.namespace.clone(), image);
-        workload.replicas = Some(self.environment.replicas);
-        workload.drain = Duration::from_secs_f64(self.environment.drain_seconds);
-        workload.probes.start_within = Duration::from_secs(self.environment.ready_seconds);
-        workload.progress_deadline = self.one_pod().max(workload.progress_deadline);
-        let variables = self.environment.log_variables(self.environment_name.as_str());
-        workload.env.extend(variables.map(|(name, value)| (name.to_owned(), value)));
-        workload.env.insert("MLCI_MODEL_VERSION".to_owned(), version.to_owned());
-        workload.annotations.insert(MODEL.to_owned(), model.to_owned());
-        workload.annotations.insert(VERSION.to_owned(), version.to_owned());
-        workload.extra_labels.insert("mlci.environment".to_owned(), self.environment_name.to_string());
-        workload
-    }
-
-    /// How long one pod may take to start and another to go, with time to pull the image.
-    fn one_pod(&self) -> Duration {
-        let drain = Duration::from_secs_f64(self.environment.drain_seconds);
-        Duration::from_secs(self.environment.ready_seconds + 60) + drain
-    }
-
-    /// Pods come one after the other.
-    fn options(&self) -> RolloutOptions {
-        let mut options = RolloutOptions::default();
-        options.timeout = options.timeout.max(self.one_pod() * self.environment.replicas.max(1));
+    fn apply_options(&self) -> ApplyOptions {
+        let mut options = ApplyOptions::default();
+        options.create_namespace = self.create_namespace;
         options
     }
 
     fn of_release(&self, release: &Release) -> Result<Workload> {
-        let image = ImageReference::new(&self.repository, release.image)
-            .map_err(|error| Error::invalid("[image] repository cannot be pulled from by a cluster").because(error))?;
-        Ok(self.workload(image, &release.version.to_string(), &release.model.to_string()))
+        let image = self.image(release.image)?;
+        self.settings.workload(image, &release.version.to_string(), &release.model.to_string())
     }
 
     /// What was there before, as it can be applied again.
     fn of_before(&self, before: &Deployed) -> Option<Workload> {
         let image = before.image.parse().ok()?;
         let annotation = |key: &str| before.annotations.get(key).map(String::as_str).unwrap_or_default();
-        Some(self.workload(image, annotation(VERSION), annotation(MODEL)))
+        self.settings.workload(image, annotation(VERSION), annotation(MODEL)).ok()
     }
 
     fn address(&self) -> String {
@@ -156,36 +140,34 @@ impl Kubernetes {
         before: Option<&Deployed>,
         progress: &dyn Fn(String),
     ) -> Result<Running, DeployError> {
-        let mut options = ApplyOptions::default();
-        options.create_namespace = self.environment.create_namespace;
-        let mut applied = cluster.apply(workload, &options).await.map_err(other)?;
+        let applied = cluster.apply(workload, &self.apply_options()).await.map_err(other)?;
+        if !applied.obsolete.is_empty() {
+            let list = listed(&applied.obsolete);
+            progress(format!("declared no longer, and removed once this is verified: {list}"));
+        }
+        if let Some(autoscaler) = &applied.autoscaler {
+            progress(format!("the number of pods is left to the autoscaler `{autoscaler}`"));
+        }
+        let mut rolls = applied.clone();
         // Nothing has changed, and so nothing begins anew by itself: that is what was asked for then.
         if before.is_some_and(|before| before.generation == applied.generation) {
-            applied = cluster.restart(&self.namespace, &self.name).await.map_err(other)?;
+            rolls = cluster.restart(&self.namespace, &self.name).await.map_err(other)?;
         }
         let tell = |seen: &mlci_k8s::Progress| progress(seen.to_string());
-        let done = cluster.rollout(&applied, &self.options(), tell).await;
+        let done = cluster.rollout(&rolls, &self.settings.options(), tell).await;
         let done = done.map_err(|error| match error {
             mlci_k8s::Error::Rollout(failure) => failed(&failure),
             error => other(error),
         })?;
         progress(format!("rolled out after {:.1} s", done.after.as_secs_f64()));
         self.ask(cluster, wanted).await?;
+        let removed = cluster.prune(&applied).await.map_err(other)?;
+        if !removed.is_empty() {
+            progress(format!("removed: {}", listed(&removed)));
+        }
         let deployed = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
         deployed.and_then(|deployed| self.running(&deployed)).ok_or_else(|| {
             DeployError::Other(Error::fail(format!("`{}` has gone from the cluster while it was deployed", self.name)))
-        })
-    }
-
-    /// The golden predictions, through the Service. Only what it answers is the release's doing.
-    async fn ask(&self, cluster: &Cluster, Wanted { release, model }: Wanted<'_>) -> Result<(), DeployError> {
-        let forward = cluster.forward(&self.namespace, &self.name).await.map_err(other)?;
-        let mut expected = Expected::new(model, release.model);
-        expected.version = Some(release.version.to_string());
-        let verified = verify(&format!("http://{}", forward.address()), &expected, ANSWER).await;
-        verified.map(drop).map_err(|error| match forward.last_error() {
-            Some(why) => DeployError::Other(Error::fail(error.to_string()).because(why)),
-            None => DeployError::Release(error.into()),
         })
     }
 
@@ -222,7 +204,7 @@ impl Kubernetes {
         match back {
             Some(back) => {
                 progress("what served before is applied again".to_owned());
-                cluster.rollback(&back, &self.options(), |_| {}).await?;
+                cluster.rollback(&back, &self.settings.options(), |_| {}).await?;
             }
             None if before.is_none() => {
                 cluster.delete(&self.namespace, &self.name).await?;
@@ -233,17 +215,15 @@ impl Kubernetes {
     }
 }
 
-/// What is to answer.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
-    release: &'a Release,
-    model: &'a Model,
+fn listed(objects: &[ObjectId]) -> String {
+    objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A rollout that failed: by the release's fault, unless somebody else came in between.
 fn failed(failure: &Failure) -> DeployError {
     let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-    let pod = failure.pod.as_ref().map(|pod| format!("pod `{pod}`: ")).unwrap_or_default();
+    let container = failure.container.as_ref().map(|name| format!(", container `{name}`")).unwrap_or_default();
+    let pod = failure.pod.as_ref().map(|pod| format!("pod `{pod}`{container}: ")).unwrap_or_default();
     let line = format!("{pod}{}: {}; {}", failure.state, failure.message, failure.reason.advice());
     // The first line is kept in the record; log and events are for whoever looks now.
     let mut words: Vec<String> = failure.events.iter().map(|event| clean(event)).collect();
@@ -338,6 +318,10 @@ impl Target for Kubernetes {
         Ok((!logs.is_empty()).then(|| (place, text.into_bytes())))
     }
 
+    fn look(&self, release: &Release, look: Look) -> Result<Shown> {
+        self.shown(&self.of_release(release)?, look)
+    }
+
     fn tables(&self) -> Result<Vec<String>> {
         self.connected(async |cluster| {
             let pods = cluster.pods(&self.namespace, &self.name).await?;
@@ -348,45 +332,4 @@ impl Target for Kubernetes {
 }
 
 #[cfg(test)]
-mod tests {
-    use mlci_core::Digest;
-
-    use super::*;
-
-    fn kubernetes(repository: Option<&str>, context: Option<&str>) -> Result<Kubernetes> {
-        let target = crate::config::TargetKind::Kubernetes;
-        let environment = Environment { target, context: context.map(str::to_owned), ..Environment::default() };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let project: ModelName = "wine".parse().unwrap();
-        let image = Image { repository: repository.map(str::to_owned), port: 9090, ..Image::default() };
-        let name = "staging".parse().unwrap();
-        Kubernetes::new(&name, &project, environment, &image, Store::in_memory(), Arc::new(runtime))
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let missing = |repository, context| kubernetes(repository, context).err().unwrap().message;
-        assert!(missing(None, Some("lab")).contains("[image] repository"));
-        assert!(missing(Some("r/x"), None).contains("its context"));
-    }
-
-    #[test]
-    fn what_was_there_can_be_applied_again() {
-        let target = kubernetes(Some("registry/team/wine"), Some("lab")).unwrap();
-        assert_eq!(target.address(), "http://wine.wine-staging.svc");
-        let image = ImageReference::new("registry/team/wine", Digest::of(b"image")).unwrap();
-        let workload = target.workload(image, "3", "sha256:0");
-        assert_eq!(workload.port, 9090, "the server listens on the port that its image names");
-        assert_eq!(
-            (workload.env["MLCI_LOG_FORMAT"].as_str(), workload.env["MLCI_ENVIRONMENT"].as_str()),
-            ("ecs", "staging")
-        );
-        // By these Prometheus tells environments apart.
-        assert_eq!(
-            (&*workload.extra_labels["mlci.project"], &*workload.extra_labels["mlci.environment"]),
-            ("wine", "staging")
-        );
-        assert_eq!(&*workload.pod_annotations["prometheus.io/port"], "9090");
-        assert_eq!((workload.env["MLCI_MODEL_VERSION"].as_str(), workload.annotations[VERSION].as_str()), ("3", "3"));
-    }
-}
+mod tests;

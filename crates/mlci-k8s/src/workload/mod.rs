@@ -1,7 +1,14 @@
+mod error;
+mod parts;
+
 use std::{collections::BTreeMap, time::Duration};
 
+pub use self::error::WorkloadError;
+use self::parts::check_host;
+pub use self::parts::{Autoscale, Ingress, Network, Route, ServiceMonitor};
 use crate::{
     image::ImageReference,
+    manifest::{Manifest, ManifestPatch},
     name::{Name, NameError, Namespace, check_key, check_label_value},
     quantity::Quantity,
 };
@@ -23,12 +30,14 @@ use crate::{
 pub struct Workload {
     /// Where it runs.
     pub namespace: Namespace,
-    /// The name of the Deployment, the Service, the ServiceAccount and the PodDisruptionBudget.
+    /// The name of every object but those in [`Workload::manifests`].
     pub name: Name,
     /// What runs.
     pub image: ImageReference,
-    /// How many pods; `None` leaves the number to an autoscaler (and is 1 when the Deployment is new). 1.
+    /// How many pods; `None` leaves the number to others (and is 1 when the Deployment is new). 1.
     pub replicas: Option<u32>,
+    /// An autoscaler, which `replicas` is left to then. None.
+    pub autoscale: Option<Autoscale>,
     /// The port that the container listens on. 8080.
     pub port: u16,
     /// The port of the Service. 80.
@@ -57,6 +66,18 @@ pub struct Workload {
     pub stop: Duration,
     /// After how long without progress Kubernetes itself calls a rollout failed. Whole seconds, rounded up. 5 min.
     pub progress_deadline: Duration,
+    /// Who may ask the server. None: everyone in the cluster.
+    pub network: Option<Network>,
+    /// A way in from outside. None.
+    pub ingress: Option<Ingress>,
+    /// A way in by a Gateway. None.
+    pub route: Option<Route>,
+    /// How Prometheus finds the server, where [`Workload::pod_annotations`] do not say it. None.
+    pub service_monitor: Option<ServiceMonitor>,
+    /// Changes of the rendered objects, in this order.
+    pub patches: Vec<ManifestPatch>,
+    /// Objects of the user's own, which are applied and removed together with the workload.
+    pub manifests: Vec<Manifest>,
 }
 
 /// The HTTP paths that the kubelet asks; an answer from 200 to 399 is a yes.
@@ -84,42 +105,6 @@ pub struct Resources {
     pub memory: Quantity,
 }
 
-/// A [`Workload`] that no cluster would take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WorkloadError {
-    /// A label, annotation or environment variable is called what Kubernetes does not allow.
-    #[error("the workload has a {field} that Kubernetes would refuse")]
-    Name {
-        /// Which field.
-        field: &'static str,
-        /// What is wrong.
-        source: NameError,
-    },
-    /// A label that mlci finds its objects by would be overwritten.
-    #[error("the label `{key}` is set by mlci itself: remove it from the workload's labels")]
-    Reserved {
-        /// The label.
-        key: String,
-    },
-    /// A number is outside what Kubernetes allows.
-    #[error("`{field}` of the workload is {value}: {rule}")]
-    Number {
-        /// Which field.
-        field: &'static str,
-        /// Its value.
-        value: u64,
-        /// What it may be.
-        rule: &'static str,
-    },
-    /// A probe's path is not one.
-    #[error("the probe path `{path}` has to start with `/`, as in `/readyz`")]
-    Path {
-        /// The path.
-        path: String,
-    },
-}
-
 pub(crate) const LABEL_NAME: &str = "app.kubernetes.io/name";
 pub(crate) const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
 pub(crate) const LABEL_MANAGER: &str = "app.kubernetes.io/managed-by";
@@ -133,6 +118,7 @@ impl Workload {
             name,
             image,
             replicas: Some(1),
+            autoscale: None,
             port: 8080,
             service_port: 80,
             probes: Probes {
@@ -150,6 +136,12 @@ impl Workload {
             drain: Duration::from_secs(5),
             stop: Duration::from_secs(15),
             progress_deadline: Duration::from_secs(300),
+            network: None,
+            ingress: None,
+            route: None,
+            service_monitor: None,
+            patches: Vec::new(),
+            manifests: Vec::new(),
         }
     }
 
@@ -167,14 +159,16 @@ impl Workload {
     /// [`WorkloadError`] for the first thing that Kubernetes would refuse.
     pub fn check(&self) -> Result<(), WorkloadError> {
         let name = |field| move |source| WorkloadError::Name { field, source };
-        for (key, value) in &self.extra_labels {
+        let monitor = self.service_monitor.iter().flat_map(|monitor| &monitor.labels);
+        for (key, value) in self.extra_labels.iter().chain(monitor) {
             check_key("label", key).map_err(name("label"))?;
             check_label_value(value).map_err(name("label"))?;
             if [LABEL_NAME, LABEL_INSTANCE, LABEL_MANAGER].contains(&key.as_str()) {
                 return Err(WorkloadError::Reserved { key: key.clone() });
             }
         }
-        for key in self.annotations.keys().chain(self.pod_annotations.keys()) {
+        let ingress = self.ingress.iter().flat_map(|ingress| ingress.annotations.keys());
+        for key in self.annotations.keys().chain(self.pod_annotations.keys()).chain(ingress) {
             check_key("annotation", key).map_err(name("annotation"))?;
         }
         for key in self.env.keys() {
@@ -185,10 +179,15 @@ impl Workload {
                 return Err(name("variable")(source));
             }
         }
-        for path in [&self.probes.live, &self.probes.ready] {
+        let ingress = self.ingress.as_ref().map(|ingress| &ingress.path);
+        for path in [&self.probes.live, &self.probes.ready].into_iter().chain(ingress) {
             if !path.starts_with('/') {
                 return Err(WorkloadError::Path { path: path.clone() });
             }
+        }
+        let hosts = self.ingress.iter().map(|ingress| &ingress.host);
+        for host in hosts.chain(self.route.iter().flat_map(|route| &route.hosts)) {
+            check_host(host)?;
         }
         let most = u64::from(u32::MAX >> 1);
         let seconds = "choose 1 s to 24 h";
@@ -202,7 +201,20 @@ impl Workload {
             ("probes.start_within", whole_seconds(self.probes.start_within), 1, day, seconds),
             // Kubernetes wants it longer than `minReadySeconds`, which is 0 here.
             ("progress_deadline", whole_seconds(self.progress_deadline), 1, day, seconds),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.autoscale.iter().flat_map(|scale| {
+            [
+                ("autoscale.min", u64::from(scale.min), 1, most, "choose 1 to 2147483647"),
+                ("autoscale.max", u64::from(scale.max), u64::from(scale.min), most, "choose at least `autoscale.min`"),
+                ("autoscale.cpu_percent", u64::from(scale.cpu_percent), 1, 1000, "choose 1 to 1000"),
+            ]
+        }))
+        .chain(
+            self.service_monitor
+                .iter()
+                .map(|monitor| ("service_monitor.interval", whole_seconds(monitor.interval), 1, day, seconds)),
+        ) {
             if value < least || value > most {
                 return Err(WorkloadError::Number { field, value, rule });
             }
