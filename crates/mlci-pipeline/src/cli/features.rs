@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process};
 
-use super::arguments::Command;
+use super::arguments::{Command, ModelsCommand};
 use crate::{
     config::{Loaded, TargetKind},
     error::Error,
@@ -27,7 +27,9 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
     let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");
-    store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).collect()
+    let exports = matches!(command, Command::Models { command: Some(ModelsCommand::Export { .. }) });
+    let onnx = (exports && !cfg!(feature = "onnx")).then_some("onnx");
+    store.into_iter().chain(mlflow).chain(registry).chain(kubernetes).chain(monitor).chain(onnx).collect()
 }
 
 /// Becomes the same command line in a program that has the features, so that signals go where the work is. What comes
