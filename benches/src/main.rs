@@ -4,6 +4,7 @@
 mod case;
 mod orchestration;
 mod page;
+mod predict;
 
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use crate::case::Case;
 type Bench = fn() -> Result<Vec<Case>, String>;
 
 /// All benchmarks by name.
-const BENCHES: [(&str, Bench); 1] = [("orchestration", orchestration::run)];
+const BENCHES: [(&str, Bench); 2] = [("orchestration", orchestration::run), ("predict", predict::run)];
 
 fn main() -> ExitCode {
     match bench(&std::env::args().skip(1).collect::<Vec<_>>()) {

@@ -6,8 +6,9 @@ use crate::case::Case;
 pub(crate) fn write(cases: &[Case]) -> Result<(), String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/benchmarks.md");
     let mut text = String::from(
-        "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Times are medians of whole processes; a ratio above 1 means \
-         that ours is better. Where the peer is `goal`, the other number was set and not measured.\n\n",
+        "# Benchmarks\n\nWritten by `cargo xtask bench --write`. Times are medians, of whole processes; those of `predict` are \
+         nanoseconds a row, in a loop, on one thread of ours and as many as ONNX Runtime takes. The call through Python \
+         is part of its figures, and most of those of one row. A ratio above 1 means that ours is better. Where the peer is `goal`, the other number was set and not measured.\n\n",
     );
     let cores = thread::available_parallelism().map_or(0, usize::from);
     // Writing to a String cannot fail.
@@ -18,17 +19,18 @@ pub(crate) fn write(cases: &[Case]) -> Result<(), String> {
     );
     text.push_str("| benchmark | case | ours | lowest to highest | runs | beside | theirs | ratio |\n|---|---|---|---|---|---|---|---|\n");
     for case in cases {
+        let (unit, by) = case.shown_in();
         let _ = writeln!(
             text,
-            "| {} | {} | {:.1} ms | {:.1} to {:.1} ms | {} | {} | {:.0} ms | {:.1} |",
+            "| {} | {} | {:.1} {unit} | {:.1} to {:.1} {unit} | {} | {} | {:.0} {unit} | {:.1} |",
             case.bench,
             case.case,
-            case.ours * 1e3,
-            case.spread.0 * 1e3,
-            case.spread.1 * 1e3,
+            case.ours * by,
+            case.spread.0 * by,
+            case.spread.1 * by,
             case.runs,
             case.peer,
-            case.theirs * 1e3,
+            case.theirs * by,
             case.ratio
         );
     }
