@@ -1,6 +1,7 @@
 //! Models that scikit-learn, LightGBM and XGBoost have fitted and `tests/onnx/make.py` has exported, beside what ONNX
 //! Runtime predicts with them.
 #![cfg(feature = "onnx")]
+#![allow(clippy::unwrap_used, reason = "what a test is made of is there, or it fails")]
 
 use std::{fs, path::Path};
 
