@@ -103,8 +103,8 @@ fn build() -> Result<PathBuf, String> {
     cargo.args(["--package", "mlci-benches", "--features", NAME, "--bin", "mlci-bench-predict"]);
     let messages = said(cargo)?;
     let programs = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
-    program.ok_or_else(|| "cargo has built no program".to_owned())
+    let mut program = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    program.next().ok_or_else(|| "cargo has built no program".to_owned())
 }
 
 fn own(path: &str) -> PathBuf {
