@@ -57,17 +57,26 @@ impl Case {
         }
     }
 
+    /// What a figure is shown in, and by how much it is multiplied for that.
+    pub(crate) fn shown_in(&self) -> (&'static str, f64) {
+        match self.unit {
+            "s" => ("ms", 1e3),
+            other => (other, 1.0),
+        }
+    }
+
     pub(crate) fn line(&self) -> String {
+        let (unit, by) = self.shown_in();
         format!(
-            "{:<14} {:<18} {:>9.2} ms  ({:.2} to {:.2}, {} runs)   {} {:.0} ms   ratio {:.2}   {}",
+            "{:<14} {:<22} {:>9.2} {unit}  ({:.2} to {:.2}, {} runs)   {} {:.0} {unit}   ratio {:.2}   {}",
             self.bench,
             self.case,
-            self.ours * 1e3,
-            self.spread.0 * 1e3,
-            self.spread.1 * 1e3,
+            self.ours * by,
+            self.spread.0 * by,
+            self.spread.1 * by,
             self.runs,
             self.peer,
-            self.theirs * 1e3,
+            self.theirs * by,
             self.ratio,
             self.memory()
         )

@@ -6,6 +6,7 @@ mod case;
 mod deploy;
 mod orchestration;
 mod page;
+mod predict;
 mod train;
 
 use std::process::ExitCode;
@@ -25,8 +26,12 @@ struct Options {
 }
 
 /// All benchmarks by name.
-const BENCHES: [(&str, Bench); 3] =
-    [("orchestration", |_| orchestration::run()), ("train", train::run), (deploy::NAME, |_| deploy::run())];
+const BENCHES: [(&str, Bench); 4] = [
+    ("orchestration", |_| orchestration::run()),
+    ("train", train::run),
+    ("predict", |_| predict::run()),
+    (deploy::NAME, |_| deploy::run()),
+];
 
 fn main() -> ExitCode {
     match bench(&std::env::args().skip(1).collect::<Vec<_>>()) {

@@ -30,6 +30,39 @@
 //! assert_eq!(loaded.predict_row(&[2.0, 2.0])?, 3.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Models that other tools have fitted come as ONNX files and are models like any other ([`Onnx::new`]); ours go there
+//! ([`Model::to_onnx`]). Both need the feature `onnx`, without which such models can be read and not run.
+#![cfg_attr(
+    feature = "onnx",
+    doc = r#"
+```
+use mlci_core::Digest;
+use mlci_model::{Column, Estimator, Kind, Linear, Model, Onnx, Parts, Profile, Range, Schema};
+
+let number = |name: &str| Column::new(name, Kind::Float, None, Range { min: 0.0, max: 2.0 });
+let profile = Profile::of(&[0.0, 1.0, 2.0]).unwrap();
+let ours = Model::new(Parts {
+    name: "demo".parse()?,
+    schema: Schema { features: vec![number("a"), number("b")], target: number("y") },
+    estimator: Estimator::Linear(Linear { coefficients: vec![2.0, -1.0], intercept: 1.0 }),
+    profiles: vec![profile.clone(), profile.clone()],
+    prediction_profile: profile,
+    data: Digest::of(b"a,b,y ..."),
+    config: Digest::of(b"[train] ..."),
+    golden: vec![],
+})?;
+
+// As a file from any other tool is taken.
+let file = ours.to_onnx()?;
+let mut parts = ours.parts().clone();
+parts.estimator = Estimator::Onnx(Onnx::new(file, &parts.schema.features, &parts.schema.target)?);
+let taken = Model::new(parts)?;
+assert_eq!(taken.predict_row(&[2.0, 2.0])?, 3.0);
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"#
+)]
 
 mod date;
 mod design;

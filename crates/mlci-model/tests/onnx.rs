@@ -1,6 +1,7 @@
 //! Models that scikit-learn, LightGBM and XGBoost have fitted and `tests/onnx/make.py` has exported, beside what ONNX
 //! Runtime predicts with them.
 #![cfg(feature = "onnx")]
+#![allow(clippy::unwrap_used, reason = "what a test is made of is there, or it fails")]
 
 use std::{fs, path::Path};
 
@@ -127,6 +128,28 @@ fn predictions_are_those_of_onnx_runtime() {
     assert_eq!(compared, cases().len() - REFUSED.len());
 }
 
+/// The table in the docs is made of the cases.
+#[test]
+fn the_docs_say_what_works() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/onnx.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut table = String::from("\n| file | rows | operators | |\n|---|---|---|---|\n");
+    for case in cases() {
+        let refused = REFUSED.iter().find(|(name, _)| *name == case.name);
+        let (name, rows) = (&case.name, case.rows.len());
+        let note =
+            refused.map_or_else(|| "works".to_owned(), |(_, says)| format!("refused: {}", says.replace('`', "")));
+        table.push_str(&format!("| `{name}` | {rows} | {} | {note} |\n", case.operators.join(", ")));
+    }
+    let (before, rest) = text.split_once("<!-- models -->").unwrap();
+    let (_, after) = rest.split_once("<!-- /models -->").unwrap();
+    let wanted = format!("{before}<!-- models -->\n{table}\n<!-- /models -->{after}");
+    if std::env::var_os("MLCI_WRITE_ONNX").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap() == wanted, "docs/src/onnx.md is old: MLCI_WRITE_ONNX=1 cargo test");
+}
+
 #[test]
 fn what_is_not_supported_is_named() {
     let cases = cases();
@@ -146,17 +169,19 @@ fn is_file(name: &str, made: &[u8]) {
     assert!(fs::read(&path).unwrap() == made, "{name} has changed; if it should: MLCI_WRITE_ONNX=1 cargo test");
 }
 
-/// A model file is the same each time it is made, and comes back. Builds without ONNX have it to read, too.
+/// A model file is the same each time it is made, and comes back. Builds without ONNX, and servers, have them to read.
 #[test]
 fn a_model_file_holds_the_onnx_file() {
-    let case = cases().into_iter().find(|case| case.name == "columns_ridge").unwrap();
-    let model = case.model().unwrap();
-    let encoded = model.encode().unwrap();
-    is_file("columns_ridge.mlci", &encoded);
-    let decoded = Model::decode(&encoded).unwrap();
-    assert_eq!(decoded, model);
-    assert_eq!(decoded.predict(&case.values()).unwrap(), model.predict(&case.values()).unwrap());
-    assert_eq!(decoded.to_onnx().unwrap(), bytes("columns_ridge"));
+    for name in ["columns_ridge", "gradient_boosting"] {
+        let case = cases().into_iter().find(|case| case.name == name).unwrap();
+        let model = case.model().unwrap();
+        let encoded = model.encode().unwrap();
+        is_file(&format!("{name}.mlci"), &encoded);
+        let decoded = Model::decode(&encoded).unwrap();
+        assert_eq!(decoded, model);
+        assert_eq!(decoded.predict(&case.values()).unwrap(), model.predict(&case.values()).unwrap());
+        assert_eq!(decoded.to_onnx().unwrap(), bytes(name));
+    }
 }
 
 #[test]

@@ -182,6 +182,7 @@ speaks_for_itself! {
     mlci_core::NameError => Invalid,
     mlci_image::Error => Fail,
     mlci_model::ModelFileError => Fail,
+    mlci_model::OnnxError => Fail,
     mlci_serve::verify::VerifyError => Fail,
     crate::config::LoadError => Invalid,
 }

@@ -71,6 +71,10 @@ impl App {
                 Refusal::at(Some(row), "the values are so large that the prediction overflows".to_owned())
                     .expected("a finite prediction")
             }
+            PredictError::OnnxInput { row, feature, value, element } => {
+                let range = format!("a value that goes into a model of type {element}");
+                Refusal::value(Some(row), &feature, &range, &value.to_string())
+            }
             // The reader has checked the rest, so this cannot be the client's doing.
             other => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, other.to_string()),
         })?;

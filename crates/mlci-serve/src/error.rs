@@ -1,7 +1,7 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use mlci_core::FileError;
-use mlci_model::ModelFileError;
+use mlci_model::{ModelFileError, ModelName};
 
 /// Why a model cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum ServeError {
     /// The bytes are no usable model file.
     #[error("cannot load the model from memory")]
     Bytes(#[source] ModelFileError),
+    /// The model is of ONNX, and this server cannot run it.
+    #[error(
+        "the model `{0}` is of ONNX, and this server was built without that: build it with `cargo build --release \
+         --package mlci-serve --bin mlci-serve --features onnx` (as a dependency, give `mlci-serve` the feature `onnx`)"
+    )]
+    NeedsOnnx(ModelName),
     /// The version cannot stand in a header or a path.
     #[error("`{0}` cannot be a model version: use 1 to 128 letters, digits and `._+-:@`")]
     Version(String),

@@ -20,7 +20,7 @@ impl ServedModel {
     /// Reads a model file. Without a `version` it is served under the first 12 digits of its digest.
     ///
     /// # Errors
-    /// [`ServeError::Load`] naming the path, [`ServeError::Version`].
+    /// [`ServeError::Load`] naming the path, [`ServeError::NeedsOnnx`], [`ServeError::Version`].
     pub fn load(path: &Path, version: Option<String>) -> Result<Self, ServeError> {
         let (model, digest) = Model::load(path).map_err(|source| ServeError::Load { path: path.to_owned(), source })?;
         Self::new(model, digest, version)
@@ -29,13 +29,16 @@ impl ServedModel {
     /// Takes the bytes of a model file, as [`ServedModel::load`] does.
     ///
     /// # Errors
-    /// [`ServeError::Bytes`], [`ServeError::Version`].
+    /// [`ServeError::Bytes`], [`ServeError::NeedsOnnx`], [`ServeError::Version`].
     pub fn from_bytes(bytes: &[u8], version: Option<String>) -> Result<Self, ServeError> {
         let model = Model::decode(bytes).map_err(ServeError::Bytes)?;
         Self::new(model, Digest::of(bytes), version)
     }
 
     fn new(model: Model, digest: Digest, version: Option<String>) -> Result<Self, ServeError> {
+        if !model.is_runnable() {
+            return Err(ServeError::NeedsOnnx(model.name().clone()));
+        }
         let version = version.unwrap_or_else(|| digest.short());
         // A version stands in response headers and in paths.
         let well_formed = (1..=128).contains(&version.len())

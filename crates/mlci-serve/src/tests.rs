@@ -333,3 +333,31 @@ async fn a_classifier_says_what_its_predictions_are() {
     assert_eq!(get(&router, "/model").await.1["prediction"], json!({"is": "probability", "of": "good"}));
     assert_eq!(post(&router, "/predict", JSON, "[[1,2,3]]").await.1["predictions"], json!([0.5]));
 }
+
+/// Four numbers, `a` to `d`, as scikit-learn took them.
+fn of_onnx() -> Vec<u8> {
+    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../mlci-model/tests/onnx/gradient_boosting.mlci")).unwrap()
+}
+
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn a_light_server_says_what_a_model_of_onnx_needs() {
+    let error = ServedModel::from_bytes(&of_onnx(), None).unwrap_err().to_string();
+    assert!(error.starts_with("the model `demo` is of ONNX, and this server was built without that"), "{error}");
+    assert!(error.contains("--package mlci-serve --bin mlci-serve --features onnx"), "{error}");
+}
+
+#[cfg(feature = "onnx")]
+#[tokio::test]
+async fn a_model_of_onnx_is_served() {
+    let served = ServedModel::from_bytes(&of_onnx(), None).unwrap();
+    let golden = served.model().parts().golden[0].clone();
+    let router = crate::router(served);
+    let (status, reply) = post(&router, "/predict", JSON, json!([golden.row]).to_string()).await;
+    assert_eq!(status, 200, "{reply}");
+    let found = reply["predictions"][0].as_f64().unwrap();
+    assert!((found - golden.prediction).abs() < 1e-5, "{found} for {}", golden.prediction);
+    // A value that is too large for the graph's 32-bit floats is the client's doing.
+    let (status, reply) = post(&router, "/predict", JSON, "[[1, 1e300, 1, 1]]").await;
+    assert_eq!((status, reply["field"].as_str()), (400, Some("b")), "{reply}");
+}

@@ -1,4 +1,5 @@
 //! Graphs that no tool writes.
+#![allow(clippy::unwrap_used, reason = "what a test is made of is there, or it fails")]
 
 use proptest::prelude::*;
 use prost::Message as _;

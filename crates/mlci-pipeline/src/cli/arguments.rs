@@ -233,6 +233,14 @@ pub enum ModelsCommand {
         /// The other.
         other: String,
     },
+    /// Write a version as an ONNX file, for ONNX Runtime and others.
+    Export {
+        /// MODEL@VERSION or MODEL@ALIAS.
+        model: String,
+        /// The file to write.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 /// What of the configuration to show.

@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process};
 
-use super::arguments::Command;
+use super::arguments::{Command, ModelsCommand};
 use crate::{
     config::{Loaded, TargetKind},
     error::Error,
@@ -27,10 +27,11 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
     let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");
+    let exports = matches!(command, Command::Models { command: Some(ModelsCommand::Export { .. }) });
     let is_parquet =
         std::path::Path::new(&config.data.path).extension().is_some_and(|extension| extension == "parquet");
     let parquet = (is_parquet && !cfg!(feature = "parquet")).then_some("parquet");
-    let onnx = (config.train.is_command() && !mlci_model::Onnx::is_supported()).then_some("onnx");
+    let onnx = ((exports || config.train.is_command()) && !mlci_model::Onnx::is_supported()).then_some("onnx");
     store
         .into_iter()
         .chain(mlflow)

@@ -228,6 +228,7 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
         Command::Models { command } => match command.unwrap_or(ModelsCommand::List) {
             ModelsCommand::List => pipeline.list_models(),
             ModelsCommand::Diff { one, other } => pipeline.diff_models(&one, &other),
+            ModelsCommand::Export { model, output } => pipeline.export_model(&model, &output),
         },
         Command::Serve { model, listen } => pipeline.serve(model.as_deref(), listen),
         Command::Logs { environment } => pipeline.logs(&environment),

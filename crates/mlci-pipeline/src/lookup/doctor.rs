@@ -11,6 +11,7 @@ use crate::{
     error::{Context as _, Error, Result},
     event::Finished,
     pipeline::Pipeline,
+    stage::server::{Runs, Server},
     words::count,
 };
 
@@ -190,7 +191,7 @@ impl Pipeline {
     }
 
     fn server_findings(&self) -> Vec<Finding> {
-        match crate::stage::server::Server::find(self) {
+        match Server::find(self, Runs::Own) {
             Err(error) => return vec![Finding::bad("server", error.to_string(), error.help.unwrap_or_default())],
             Ok(server) => {
                 if let Some(path) = server.ready() {

@@ -1,5 +1,7 @@
+use std::path::Path;
+
 use mlci_artifact::Version;
-use mlci_core::{Label, ModelName};
+use mlci_core::{Digest, Label, ModelName, write_atomic};
 use mlci_model::{Estimator, Model};
 use serde_json::json;
 
@@ -53,6 +55,23 @@ impl Pipeline {
             let named = |version: &Version| format!("{}@{}", version.name, version.number);
             ending.text = Some(shown(&rows, [&named(&one), &named(&other)], "the two versions are the same"));
             ending.result = Some(json!(rows));
+            Ok(())
+        })
+    }
+
+    /// Writes a version as an ONNX file.
+    pub fn export_model(&self, model: &str, output: &Path) -> Finished {
+        self.command("models", |ending| {
+            let version = self.find_model(model)?;
+            let bytes = Model::decode(&self.block_on(self.store().model_bytes(&version))?)?.to_onnx()?;
+            // A path of the command line is where the person stands, not where the configuration is.
+            write_atomic(output, &bytes)?;
+            ending.model =
+                Some(ModelRef { name: version.name.clone(), version: Some(version.number), digest: version.model });
+            let path = output.display();
+            ending.text =
+                Some(format!("{}@{} is written to {path}, {} bytes", version.name, version.number, bytes.len()));
+            ending.result = Some(json!({"path": path.to_string(), "bytes": bytes.len(), "digest": Digest::of(&bytes)}));
             Ok(())
         })
     }

@@ -2,9 +2,13 @@ use std::{path::Path, process::Command};
 
 use mlci_core::{Digest, FileError};
 use mlci_image::{Architecture, ImageSpec, Settings};
+use mlci_model::Model;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, server::Server};
+use super::{
+    Stage,
+    server::{Runs, Server},
+};
 use crate::{
     config::canonical,
     error::{Error, Result},
@@ -50,7 +54,8 @@ impl ImageOutput {
 
 impl<'p> ImageStage<'p> {
     pub(crate) fn new(pipeline: &'p Pipeline, model: Digest, version: u64, again: bool) -> Result<Self> {
-        Ok(Self { pipeline, server: Server::find(pipeline)?, model, version, again })
+        let (loaded, _) = Model::load(&pipeline.workdir().model(&model))?;
+        Ok(Self { pipeline, server: Server::find(pipeline, Runs::of(&loaded))?, model, version, again })
     }
 
     /// The server loads the model and finds its golden predictions, before anything is made of the two. A server for

@@ -8,6 +8,7 @@ use std::{
 };
 
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
+use mlci_model::{Estimator, Model};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,6 +21,28 @@ use crate::{
 const PACKAGE: &str = "mlci-serve";
 const TWO_WAYS: &str = "either name a static Linux server, [image] server = \"PATH\", or run this on Linux with a C library to link statically (Debian: libc6-dev, Fedora: glibc-static)";
 
+/// Which models a server has to run. One that runs ONNX is several times as large, so that only what needs it has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    Own,
+    Onnx,
+}
+
+impl Runs {
+    /// What the server of this model has to run.
+    pub(crate) fn of(model: &Model) -> Self {
+        match model.parts().estimator {
+            Estimator::Onnx(_) => Self::Onnx,
+            _ => Self::Own,
+        }
+    }
+
+    /// The feature of the server's package.
+    fn feature(self) -> Option<&'static str> {
+        (self == Self::Onnx).then_some("onnx")
+    }
+}
+
 /// Where the server comes from. What decides its bytes is known before it is built.
 pub(crate) struct Server {
     /// The digest of the binary where it is there, else of all that it is built from.
@@ -31,12 +54,12 @@ enum Origin {
     /// A file that is there.
     Ready(PathBuf),
     /// A workspace that builds it.
-    Workspace(Workspace),
+    Workspace(Workspace, Build),
 }
 
 impl Server {
-    /// Finds the server, and builds nothing.
-    pub(crate) fn find(pipeline: &Pipeline) -> Result<Self> {
+    /// Finds the server of such models, and builds nothing.
+    pub(crate) fn find(pipeline: &Pipeline, runs: Runs) -> Result<Self> {
         if let Some(named) = &pipeline.config().image.server {
             let path = pipeline.resolve(named);
             let (key, _) = digest_file(&path)
@@ -45,8 +68,8 @@ impl Server {
         }
         match Workspace::find(pipeline)? {
             Some(workspace) => {
-                let key = workspace.key(&Build::image(&workspace, pipeline)?)?;
-                Ok(Self { key, origin: Origin::Workspace(workspace) })
+                let build = Build::image(&workspace, runs)?;
+                Ok(Self { key: workspace.key(&build)?, origin: Origin::Workspace(workspace, build) })
             }
             None => beside(),
         }
@@ -56,7 +79,7 @@ impl Server {
     pub(crate) fn ready(&self) -> Option<&Path> {
         match &self.origin {
             Origin::Ready(path) => Some(path),
-            Origin::Workspace(_) => None,
+            Origin::Workspace(..) => None,
         }
     }
 
@@ -64,20 +87,18 @@ impl Server {
     pub(crate) fn binary(&self, pipeline: &Pipeline, again: bool) -> Result<PathBuf> {
         match &self.origin {
             Origin::Ready(path) => Ok(path.clone()),
-            Origin::Workspace(workspace) => {
-                workspace.binary(pipeline, &Build::image(workspace, pipeline)?, "image", again)
-            }
+            Origin::Workspace(workspace, build) => workspace.binary(pipeline, build, "image", again),
         }
     }
 }
 
-/// A server that runs on this system where the image's does not. Elsewhere than on Linux, `process` runs it.
+/// A server that runs any model on this system, where the image's does not. Elsewhere than on Linux, `process` runs it.
 pub(crate) fn for_host(pipeline: &Pipeline) -> Result<PathBuf> {
     match Workspace::find(pipeline)? {
-        Some(workspace) => workspace.binary(pipeline, &Build::host(pipeline), "deploy", false),
+        Some(workspace) => workspace.binary(pipeline, &Build::host(&workspace), "deploy", false),
         None => match beside()?.origin {
             Origin::Ready(path) => Ok(path),
-            Origin::Workspace(_) => Err(Error::fail("there is no server for this system").help(TWO_WAYS)),
+            Origin::Workspace(..) => Err(Error::fail("there is no server for this system").help(TWO_WAYS)),
         },
     }
 }
@@ -102,13 +123,13 @@ struct Build {
     target: Option<String>,
     /// `RUSTFLAGS`; absent for the user's own.
     flags: Option<String>,
-    /// What the server needs beside the least, to serve the model.
-    features: &'static [&'static str],
+    /// A feature of the server's package.
+    feature: Option<&'static str>,
 }
 
 impl Build {
     /// Static, for a container, and without this machine's paths in it.
-    fn image(workspace: &Workspace, pipeline: &Pipeline) -> Result<Self> {
+    fn image(workspace: &Workspace, runs: Runs) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::fail("a server for Linux cannot be built on this system").help(TWO_WAYS));
         }
@@ -118,18 +139,13 @@ impl Build {
         let flags =
             format!("-C target-feature=+crt-static --remap-path-prefix={}=/source{home}", workspace.root.display());
         // Without an explicit target the flags would reach procedural macros, which cannot be static.
-        let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-        Ok(Self { target: Some(target), flags: Some(flags), features: features(pipeline) })
+        let target = Some(format!("{}-unknown-linux-gnu", env::consts::ARCH));
+        Ok(Self { target, flags: Some(flags), feature: workspace.feature(runs) })
     }
 
-    fn host(pipeline: &Pipeline) -> Self {
-        Self { target: None, flags: None, features: features(pipeline) }
+    fn host(workspace: &Workspace) -> Self {
+        Self { target: None, flags: None, feature: workspace.feature(Runs::Onnx) }
     }
-}
-
-/// Models that other tools have trained take a runtime with a weight; ours do without it.
-fn features(pipeline: &Pipeline) -> &'static [&'static str] {
-    if pipeline.config().train.is_command() { &["onnx"] } else { &[] }
 }
 
 /// A Cargo workspace that can build the server.
@@ -137,6 +153,9 @@ struct Workspace {
     root: PathBuf,
     /// The folders of the packages in it that the server is built from.
     folders: BTreeSet<PathBuf>,
+    /// Whether the server is one of its packages. Cargo gives features to those alone: who depends on the server
+    /// chooses its features in their own manifest.
+    is_member: bool,
 }
 
 /// What Cargo said of a workspace, kept for the same lock file.
@@ -144,6 +163,7 @@ struct Workspace {
 struct Metadata {
     root: PathBuf,
     folders: BTreeSet<PathBuf>,
+    is_member: bool,
 }
 
 impl Workspace {
@@ -160,15 +180,20 @@ impl Workspace {
         let manifest = fs::read(lock.with_file_name("Cargo.toml")).unwrap_or_default();
         let key = Digest::builder().part(&text).part(&manifest).part(lock.as_os_str().as_encoded_bytes()).finish();
         let memo = pipeline.workdir().cache().join("workspace").join(format!("{}.json", key.hex()));
-        if let Some(Metadata { root, folders }) =
+        if let Some(Metadata { root, folders, is_member }) =
             fs::read(&memo).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
         {
-            return Ok(Some(Self { root, folders }));
+            return Ok(Some(Self { root, folders, is_member }));
         }
         let metadata = metadata(&lock)?;
         let bytes = serde_json::to_vec(&metadata).context(|| "the workspace cannot be noted".to_owned())?;
         write_atomic(&memo, &bytes)?;
-        Ok(Some(Self { root: metadata.root, folders: metadata.folders }))
+        let Metadata { root, folders, is_member } = metadata;
+        Ok(Some(Self { root, folders, is_member }))
+    }
+
+    fn feature(&self, runs: Runs) -> Option<&'static str> {
+        runs.feature().filter(|_| self.is_member)
     }
 
     /// The digest of all that decides the bytes of the server.
@@ -176,10 +201,8 @@ impl Workspace {
         let mut digest = Digest::builder()
             .part(build.target.as_deref().unwrap_or_default())
             .part(build.flags.as_deref().unwrap_or_default())
+            .part(build.feature.unwrap_or_default())
             .part(rustc_version(&self.root)?);
-        for feature in build.features {
-            digest.add(feature.as_bytes());
-        }
         for (name, value) in env::vars_os() {
             if name.to_string_lossy().starts_with("CARGO_PROFILE_") {
                 digest.add(name.as_encoded_bytes());
@@ -209,7 +232,12 @@ impl Workspace {
         let target = build.target.as_deref().unwrap_or(env::consts::OS);
         pipeline.event(&Event::Progress {
             name: stage.to_owned(),
-            message: format!("building {PACKAGE} for {target}; this is done once for the same sources"),
+            message: match build.feature {
+                Some(feature) => {
+                    format!("building {PACKAGE} with {feature} for {target}; this is done once for the same sources")
+                }
+                None => format!("building {PACKAGE} for {target}; this is done once for the same sources"),
+            },
         });
         let built = self.build(pipeline, build, stage)?;
         let bytes = fs::read(&built).map_err(FileError::at("read", &built))?;
@@ -227,11 +255,11 @@ impl Workspace {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root);
         command.args(["build", "--release", "--locked", "--package", PACKAGE, "--bin", PACKAGE]);
-        if !build.features.is_empty() {
-            command.args(["--features", &build.features.join(",")]);
-        }
         if let Some(target) = &build.target {
             command.args(["--target", target]);
+        }
+        if let Some(feature) = build.feature {
+            command.args(["--features", feature]);
         }
         if let Some(flags) = &build.flags {
             command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -270,6 +298,7 @@ struct CargoMetadata {
     packages: Vec<Package>,
     /// Absent with `--no-deps`.
     resolve: Option<Resolve>,
+    workspace_members: Vec<String>,
     workspace_root: PathBuf,
     target_directory: PathBuf,
 }
@@ -327,7 +356,9 @@ fn metadata(lock: &Path) -> Result<Metadata> {
         }
         open.extend(nodes.get(id).into_iter().flat_map(|node| node.dependencies.iter().map(String::as_str)));
     }
-    Ok(Metadata { root: metadata.workspace_root, folders })
+    let members: HashSet<&str> = metadata.workspace_members.iter().map(String::as_str).collect();
+    let is_member = packages.values().any(|package| package.name == PACKAGE && members.contains(package.id.as_str()));
+    Ok(Metadata { root: metadata.workspace_root, folders, is_member })
 }
 
 fn target_folder(root: &Path) -> Result<PathBuf> {
@@ -354,4 +385,23 @@ fn add_sources(digest: &mut mlci_core::DigestBuilder, top: &Path, folder: &Path)
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_runs_onnx_is_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = |is_member| Workspace { root: folder.path().to_owned(), folders: BTreeSet::new(), is_member };
+        let key = |is_member, runs| {
+            let workspace = workspace(is_member);
+            let feature = workspace.feature(runs);
+            workspace.key(&Build { target: None, flags: None, feature }).unwrap()
+        };
+        assert_ne!(key(true, Runs::Own), key(true, Runs::Onnx));
+        // What a dependency is built with stands in the manifest, which is part of the key.
+        assert_eq!(key(false, Runs::Own), key(false, Runs::Onnx));
+    }
 }

@@ -94,7 +94,7 @@ impl Expansion for ArrayFeatureExtractor {
         s.given_2(&inputs[0].shape, &inputs[1].shape, move |s, mut shape, picked| {
             let count: TDim = picked.iter().cloned().product();
             match shape.last_mut() {
-                Some(last) if picked.len() > 0 => *last = count,
+                Some(last) if !picked.is_empty() => *last = count,
                 _ => bail!("it picks from {shape:?} by {picked:?}"),
             }
             if shape.len() == 1 {

@@ -77,14 +77,17 @@ pub(super) fn read(
     grow(&seeds, &roots, targets, aggregate, base)
 }
 
-fn leaves(node: &NodeProto, prefix: &str) -> TractResult<HashMap<(i64, i64), Vec<Weight<f64>>>> {
+/// The weights of each leaf, by tree and node.
+type Leaves = HashMap<(i64, i64), Vec<Weight<f64>>>;
+
+fn leaves(node: &NodeProto, prefix: &str) -> TractResult<Leaves> {
     let trees: Vec<i64> = node.get_attr_vec(&format!("{prefix}_treeids"))?;
     let ids: Vec<i64> = node.get_attr_vec(&format!("{prefix}_nodeids"))?;
     let to: Vec<i64> = node.get_attr_vec(&format!("{prefix}_ids"))?;
     let weights = floats(node, &format!("{prefix}_weights"))?;
     let lengths = [trees.len(), ids.len(), to.len()];
     ensure!(lengths == [weights.len(); 3], "the lists of {} weights have {lengths:?} entries", weights.len());
-    let mut leaves: HashMap<_, Vec<_>> = HashMap::new();
+    let mut leaves = Leaves::new();
     for (((tree, id), to), weight) in trees.into_iter().zip(ids).zip(to).zip(weights) {
         let target = u32::try_from(to).with_context(|| format!("a leaf adds to {prefix} {to}"))?;
         leaves.entry((tree, id)).or_default().push(Weight { target, weight });

@@ -46,7 +46,7 @@ pub(super) enum Branch {
 }
 
 impl Branch {
-    fn holds<T: PartialOrd>(self, value: T, threshold: T) -> bool {
+    fn holds<T: PartialOrd + Copy>(self, value: T, threshold: T) -> bool {
         match self {
             Self::LessOrEqual => value <= threshold,
             Self::Less => value < threshold,
