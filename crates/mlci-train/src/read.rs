@@ -170,17 +170,19 @@ fn text_of<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<Plain<'r
 fn begin<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<(Chunks<Plain<'r>>, ByteRecord), ReadError> {
     let (plain, delimiter) = (text_of(reader, options)?, options.delimiter);
     let mut chunks = Chunks::new(plain, 1, delimiter, 1);
-    let Some(chunk) = chunks.next().map_err(ReadError::of)? else { return Err(ReadError::Empty) };
-    let mut records = Records::new(&chunk, delimiter);
     let mut record = ByteRecord::new();
-    match records.next(&mut record)? {
-        None => Err(ReadError::Empty),
-        Some(Line { is_open: true, line }) => {
-            let problems = vec![Problem::UnclosedQuote { line }];
-            Err(ReadError::Problems { problems, counts: Vec::new(), total: 1 })
+    // Empty lines before the header are chunks of their own.
+    while let Some(chunk) = chunks.next().map_err(ReadError::of)? {
+        match Records::new(&chunk, delimiter).next(&mut record)? {
+            None => {}
+            Some(Line { is_open: true, line }) => {
+                let problems = vec![Problem::UnclosedQuote { line }];
+                return Err(ReadError::Problems { problems, counts: Vec::new(), total: 1 });
+            }
+            Some(_) => return Ok((chunks, record)),
         }
-        Some(_) => Ok((chunks, record)),
     }
+    Err(ReadError::Empty)
 }
 
 /// How many bytes a chunk has: enough to be worth a hand-over, and few enough to stay in a cache.
