@@ -77,13 +77,11 @@ impl Feed {
         let width = self.columns.len();
         let count = rows.len() / width.max(1);
         if self.is_one {
-            let all = || {
-                rows.iter()
-                    .zip(self.columns.iter().cycle())
-                    .enumerate()
-                    .map(|(place, (value, source))| (first + place / width, source, *value))
-            };
-            return Ok(TVec::from_elem(tensor(self.element, &[count, width], all())?, 1));
+            let rows = rows.chunks_exact(width.max(1)).zip(first..);
+            let all = rows.flat_map(|(values, row)| {
+                self.columns.iter().zip(values).map(move |(source, value)| (row, source, *value))
+            });
+            return Ok(TVec::from_elem(tensor(self.element, &[count, width], all)?, 1));
         }
         let tensors = self.columns.iter().enumerate().map(|(place, source)| {
             let column = rows.iter().skip(place).step_by(width).enumerate();
@@ -154,7 +152,10 @@ fn whole<'a, T: tract_onnx::prelude::Datum>(
     values: impl Iterator<Item = (usize, &'a Source, f64)>,
     mut convert: impl FnMut(usize, &'a Source, f64) -> Result<T, PredictError>,
 ) -> Result<Tensor, PredictError> {
-    let values = values.map(|(row, source, value)| convert(row, source, value)).collect::<Result<Vec<T>, _>>()?;
-    let array = ArrayD::from_shape_vec(IxDyn(shape), values);
+    let mut converted = Vec::with_capacity(shape.iter().product());
+    for (row, source, value) in values {
+        converted.push(convert(row, source, value)?);
+    }
+    let array = ArrayD::from_shape_vec(IxDyn(shape), converted);
     array.map(|array| array.into_tensor()).map_err(|error| PredictError::OnnxRun { row: None, why: error.to_string() })
 }

@@ -118,6 +118,8 @@ pub(super) struct Ensemble<T> {
     pub(super) aggregate: Aggregate,
     /// One a target.
     pub(super) base: Vec<T>,
+    /// Whether all nodes ask "is it at most", as in nearly all ensembles: such are walked without asking which.
+    pub(super) is_plain: bool,
 }
 
 impl<T: Number> Ensemble<T> {
@@ -129,12 +131,10 @@ impl<T: Number> Ensemble<T> {
             Aggregate::Max => f64::NEG_INFINITY,
         });
         let mut scores = vec![start; rows.len() / width * self.targets];
-        // Nearly all ensembles only ask "is it at most", and few hold more than one comparison.
-        let plain = self.nodes.iter().all(|node| node.branch == Branch::LessOrEqual);
         for root in &self.roots {
             // Tree by tree: the nodes of one stay near the processor for all rows.
             for (row, scores) in rows.chunks_exact(width).zip(scores.chunks_exact_mut(self.targets)) {
-                let leaf = if plain { self.walk::<true>(*root, row) } else { self.walk::<false>(*root, row) };
+                let leaf = if self.is_plain { self.walk::<true>(*root, row) } else { self.walk::<false>(*root, row) };
                 for Weight { target, weight } in leaf {
                     let Some(score) = scores.get_mut(*target as usize) else { continue };
                     *score = match self.aggregate {
@@ -196,6 +196,7 @@ impl Ensemble<f64> {
             features: self.features,
             aggregate: self.aggregate,
             base: self.base.iter().map(|base| *base as f32).collect(),
+            is_plain: self.is_plain,
         }
     }
 }

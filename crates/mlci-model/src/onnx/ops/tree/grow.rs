@@ -41,6 +41,7 @@ pub(super) fn grow(
             features: 0,
             aggregate,
             base,
+            is_plain: true,
         },
         is_placed: vec![false; seeds.len()],
         seeds,
@@ -95,6 +96,7 @@ impl Garden<'_> {
                 let feature = u32::try_from(*feature).ok().filter(|feature| *feature < u32::MAX);
                 let feature = feature.context("a node compares a feature of a negative number")?;
                 ensemble.features = ensemble.features.max(feature as usize + 1);
+                ensemble.is_plain &= *branch == Branch::LessOrEqual;
                 ensemble.nodes.push(Node {
                     threshold: *threshold,
                     feature,
