@@ -147,6 +147,8 @@ impl<R: Read> Chunks<R> {
         if row.len() <= LONGEST_ROW {
             return Ok(());
         }
+        // Empty lines before it count as part of it.
+        let begin = begin + row.iter().take_while(|byte| **byte == b'\n').count();
         let before = self.buffer.get(..begin).unwrap_or_default();
         Err(NoText::LongRow(self.line + memchr::memchr_iter(b'\n', before).count() as u64).error())
     }

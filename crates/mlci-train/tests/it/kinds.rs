@@ -287,10 +287,6 @@ fn another_model_gets_its_own_positions() {
     assert_eq!(unable.unusable, ["colour"]);
     let number = Column::observed("colour", Kind::Float, None, &[1.0]).unwrap();
     assert_eq!(table.matrix_for(&schema(number)).unwrap_err().unusable, ["colour"]);
-    let mut other_classes = table.schema().clone();
-    other_classes.target = of(&["no", "yes"], Unseen::Refuse);
-    other_classes.target.name = "y".to_owned();
-    assert_eq!(table.matrix_for(&other_classes).unwrap_err().unusable, ["y"]);
 }
 
 /// More rows than a chunk has, with levels that come late: as if one thread had read them at once.
