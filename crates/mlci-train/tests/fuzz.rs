@@ -5,6 +5,10 @@
 //! right, which is what random bytes never have.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::print_stderr,
+    reason = "how many inputs there were, and where the one at fault is, is what a run is for"
+)]
 
 use std::{
     env,

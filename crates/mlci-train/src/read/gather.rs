@@ -159,7 +159,6 @@ enum Out<'p, S> {
 
 impl<'p> Pass<'p> {
     /// Reads, deals and sums up, with as many threads as there are processors. What comes of it does not depend on them.
-    #[expect(clippy::type_complexity, reason = "an error of the data, then one of its numbers")]
     fn run<S: Statistic + Send>(
         &self,
         mut chunks: Chunks<Plain<'_>>,

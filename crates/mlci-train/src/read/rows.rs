@@ -216,7 +216,7 @@ impl<'p> Rows<'p> {
         self.violations.note(column, problem.kind(), || problem);
     }
 
-    fn keep<'f>(&mut self, line: u64, fields: impl Iterator<Item = Field<'f>> + Clone) {
+    fn keep<'f>(&mut self, line: u64, mut fields: impl Iterator<Item = Field<'f>> + Clone) {
         let value = |position: &usize| match self.cells.get(*position) {
             Some(Cell::Number(value, _)) => *value,
             // `take` let the row pass, so its used cells are numbers.
@@ -237,7 +237,7 @@ impl<'p> Rows<'p> {
         // As many rows are written already, so that those need not be copied to be hashed.
         self.bytes.pop();
         self.hashes.push(xxh3_64(&self.bytes));
-        if let Some(id) = self.plan.id.and_then(|id| fields.clone().nth(id)) {
+        if let Some(id) = self.plan.id.and_then(|id| fields.nth(id)) {
             self.ids.push(String::from_utf8_lossy(&id.written()).into_owned());
         }
     }

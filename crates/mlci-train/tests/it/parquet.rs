@@ -25,8 +25,11 @@ enum Values<'v> {
     Texts(&'v [&'v str]),
 }
 
-/// A file of row groups that each have these columns; with each column, which of its rows are there, if it may lack some.
-fn write(schema: &str, compression: Compression, groups: &[Vec<(Values<'_>, Option<&[bool]>)>]) -> Vec<u8> {
+/// The values of a column in a row group, and which of its rows are there, if it may lack some.
+type Part<'v> = (Values<'v>, Option<&'v [bool]>);
+
+/// A file of row groups that each have these columns.
+fn write(schema: &str, compression: Compression, groups: &[Vec<Part<'_>>]) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(&format!("message data {{ {schema}; }}")).unwrap());
     let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
     let mut file = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
