@@ -66,7 +66,7 @@ impl Estimator {
     }
 
     /// The prediction of a row of one value a feature; not finite where a value is not, or is no level of its category.
-    /// ONNX graphs predict by [`Onnx::predict`], and their prediction here is NaN.
+    /// Graphs of ONNX are not run here, and their prediction is NaN: ask the [`Model`](crate::Model).
     #[must_use]
     pub fn predict(&self, design: &Design, row: &[f64]) -> f64 {
         match self {
