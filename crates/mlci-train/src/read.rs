@@ -125,6 +125,7 @@ fn is_parquet(path: &Path) -> Result<bool, ReadFileError> {
 ///
 /// # Errors
 /// As [`read_csv`].
+#[cfg_attr(not(feature = "parquet"), expect(clippy::needless_pass_by_value, reason = "Parquet is read from its bytes"))]
 pub fn read_bytes(bytes: Vec<u8>, options: &ReadOptions) -> Result<(Table, Digest), ReadError> {
     let digest = Digest::of(&bytes);
     #[cfg(feature = "parquet")]
