@@ -333,6 +333,9 @@ impl Pipeline {
         run.tag("model", &trained.model.to_string())?;
         run.param("features", trained.features)?;
         run.param("train_rows", trained.train_rows)?;
+        if trained.left_out > 0 {
+            run.param("left_out_rows", trained.left_out)?;
+        }
         for (set, metrics) in [("train", &trained.training), ("test", &trained.test)] {
             for metric in metrics.telling() {
                 if let Some(value) = metrics.get(*metric) {

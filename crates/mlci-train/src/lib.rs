@@ -28,8 +28,9 @@
 //! ```
 //!
 //! [`read_csv`] gives a [`Table`]; [`train`] splits it by the content of its rows, fits, and evaluates on the rows held
-//! out; [`evaluate`] does the same for any other model, such as the champion; [`gate`] decides. No network,
-//! no async; the same input gives the same bytes.
+//! out; [`evaluate`] does the same for any other model, such as the champion; [`gate`] decides. [`gather`] and
+//! [`Gathered::train`] give the same model of data that is never held as a whole, in memory that does not grow with the
+//! rows. No network, no async; the same input gives the same bytes.
 //!
 //! [`Moments`] and [`BlockQr`] fit linear models to rows that come block by block and are never held together, with
 //! standard errors and tests; parts that were summed up apart are merged. See [`Statistic`].

@@ -26,6 +26,9 @@ pub(crate) struct TrainOutput {
     pub(crate) evaluation: Digest,
     pub(crate) features: usize,
     pub(crate) train_rows: usize,
+    /// Rows held out beyond those that are kept for testing: neither trained nor tested on.
+    #[serde(default)]
+    pub(crate) left_out: u64,
     pub(crate) training: Metrics,
     pub(crate) test: Metrics,
     pub(crate) cross_validation: Option<CrossValidation>,
@@ -131,6 +134,7 @@ impl Stage for TrainStage<'_> {
             evaluation: Digest::of(&evaluation),
             features: trained.model.schema().features.len(),
             train_rows: trained.rows.train as usize,
+            left_out: trained.rows.left_out,
             training: trained.training,
             test: trained.test.metrics,
             cross_validation: trained.cross_validation,
@@ -150,8 +154,12 @@ impl Stage for TrainStage<'_> {
         };
         // What was stated is known; what was chosen is news.
         let chosen = output.choice.as_ref().map(|choice| format!(", {}", choice.chosen)).unwrap_or_default();
+        let left_out = match output.left_out {
+            0 => String::new(),
+            rows => format!(", {} more held out and not used", count(rows, "row")),
+        };
         format!(
-            "{}, {}{chosen}; held out: {} on {} ({})",
+            "{}, {}{chosen}; held out: {} on {}{left_out} ({})",
             count(output.features as u64, "feature"),
             count(output.train_rows as u64, "row"),
             telling.into_iter().flatten().collect::<Vec<_>>().join(", "),

@@ -190,10 +190,6 @@ impl Gathered {
             match self.solve(without, &LinearOptions::default()) {
                 Ok(fit) => drop(self.fits.insert(without, fit)),
                 Err(FitError::IllConditioned { .. }) => return true,
-                // Of a penalised fit this is no error, and its rows are few.
-                Err(FitError::TooFewRows { .. }) if without.is_none() => {
-                    return matches!(self.sums, Some(Ok(Sums::Moments(_))));
-                }
                 Err(_) if without.is_none() => return false,
                 Err(_) => {}
             }
