@@ -60,6 +60,15 @@ fn plain_rows() {
     let two = [r#"[[1,2,3],{"a":4,"b acid":5,"n":6}]"#, r#"{"rows":[[1,2,3],[4,5,6]]}"#];
     reads("predict", &two, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     reads("predict", &["[[-0.0, 1e-400, -3]]"], &[-0.0, 0.0, -3.0]);
+    // A quick parser of JSON reads these one unit in the last place off.
+    for format in ["predict", "csv"] {
+        let body = if format == "csv" {
+            "a,b acid,n\n51.248178375505404,-93.31137037688033,3"
+        } else {
+            "[[51.248178375505404, -93.31137037688033, 3]]"
+        };
+        reads(format, &[body], &[51.248178375505404, -93.31137037688033, 3.0]);
+    }
 }
 
 #[test]
