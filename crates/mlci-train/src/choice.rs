@@ -147,6 +147,7 @@ pub(crate) fn best(candidates: &[HyperParameters], validated: &[Validated], metr
     let penalties: Vec<f64> = beside.filter_map(|other| other.penalty).collect();
     let at_edge = penalties.len() > 1
         && (penalties.iter().all(|other| Some(*other) <= chosen.penalty)
-            || penalties.iter().all(|other| Some(*other) >= chosen.penalty));
+            // There is none below 0.
+            || chosen.penalty > Some(0.0) && penalties.iter().all(|other| Some(*other) >= chosen.penalty));
     Some((at, Choice { chosen, metric, candidates: tried, at_edge }))
 }

@@ -135,8 +135,8 @@ pub struct Comparison {
 /// Decides whether a challenger may be published.
 ///
 /// - Every limit is checked, against the metric's value.
-/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`]. This check is always made, so that
-///   a first model without limits can pass, and one that has learnt nothing cannot.
+/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`]. This
+///   check is always made, so that a first model without limits can pass, and one that has learnt nothing cannot.
 /// - `champion` applies once there is one: the challenger passes if it is not worse by more than the margin. The
 ///   interval of the difference comes from a paired bootstrap of the rows. All of it at or below the margin is a pass,
 ///   all above a failure; one that straddles the margin is no data.

@@ -51,9 +51,8 @@ pub enum SliceError {
     },
 }
 
-/// Groups the rows held out by columns of the table, features or not: by the levels of a category, the values of a
-/// number that has at most ten in training, or else by the tenths of the training rows (of
-/// many, a sample).
+/// Groups the rows held out by columns of the data, features or not: by the levels of a category, the values of a number
+/// that has at most ten in training, or else by the tenths of the training rows (of many, a sample).
 ///
 /// # Errors
 /// [`SliceError`] where there is no such column, or it is neither numeric nor a category.

@@ -95,6 +95,10 @@ fn the_choice_is_repeatable_and_among_what_was_asked_for() {
     assert_eq!(choice.candidates.len(), 6);
     // Without noise to speak of the smallest penalty is best, and that is said.
     assert_eq!((choice.chosen.penalty, choice.at_edge), (Some(0.01), true));
+    // There is none below 0.
+    let least = TrainOptions { penalty: vec![0.0, 1.0], l1_share: Vec::new(), ..elastic.clone() };
+    let choice = try_train(&plane(200), &least).unwrap().choice.unwrap();
+    assert_eq!((choice.chosen.penalty, choice.at_edge), (Some(0.0), false));
     let again = try_train(&plane(200), &elastic).unwrap();
     assert_eq!(again.model.encode().unwrap(), trained.model.encode().unwrap());
     assert_eq!(again.choice, trained.choice);
