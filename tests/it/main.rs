@@ -16,3 +16,4 @@ mod reproducible;
 mod signals;
 mod standalone;
 mod swap;
+mod texts;
