@@ -7,7 +7,9 @@ use crate::{
     Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, FitError, Gathered,
     HyperParameters, Leak, LinearFit, Metrics, OptionError, RowCounts, ScoreError, Scored, Table, classes,
     evaluate::{Unpredicted, evaluate_with, predict},
-    interval, leakage, levels, split,
+    interval, leakage, levels,
+    read::parallel,
+    split,
     stream::{MOST_FOLDS, Marginal},
 };
 
@@ -339,15 +341,20 @@ impl Gathered {
         };
         let threshold = (target.kind == Kind::Category).then_some(options.threshold);
         let marginal = self.columns.last().unwrap_or(&Marginal::EMPTY);
-        let mut profiles = Vec::with_capacity(self.columns.len());
-        let mut features = Vec::with_capacity(self.columns.len());
-        for ((values, marginal), column) in
-            sample.features.columns().into_iter().zip(&self.columns).zip(&self.schema.features)
-        {
-            let values: Vec<f64> = rows.iter().map(|row| values[*row]).collect();
-            profiles.push(profile(&column.name, marginal, &values, &column.levels)?);
-            features.push(observed(column, marginal).ok_or_else(no_rows)?);
-        }
+        let (mut profiles, mut features) = (Vec::new(), Vec::new());
+        let mut columns = sample.features.columns().into_iter().zip(&self.columns).zip(&self.schema.features);
+        parallel::in_order(
+            || Ok(columns.next()),
+            |((values, marginal), column)| {
+                let values: Vec<f64> = rows.iter().map(|row| values[*row]).collect();
+                let profile = profile(&column.name, marginal, &values, &column.levels)?;
+                Ok::<_, TrainError>((profile, observed(column, marginal).ok_or_else(no_rows)?))
+            },
+            |(profile, feature)| {
+                profiles.push(profile);
+                features.push(feature);
+            },
+        )?;
         let mut truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
         let lines: Vec<u64> = rows.iter().filter_map(|row| sample.line(*row)).collect();
         classes::renumber(&mut truth, &self.schema.target, &target, &lines)?;

@@ -26,7 +26,8 @@ pub(super) fn number(bytes: &[u8], start: usize, delimiter: u8) -> Option<(f64, 
         at += 1;
     }
     let whole = at - first;
-    let signed = |value: f64| if is_negative { -value } else { value };
+    // Not a branch: of numbers about zero, it would be mispredicted half the time.
+    let signed = |value: f64| f64::from_bits(value.to_bits() ^ u64::from(is_negative) << 63);
     if ends(at) {
         if (1..=DIGITS).contains(&whole) && mantissa <= EXACT {
             // Zero has no sign in integers.

@@ -81,7 +81,7 @@ pub(crate) fn with_pool<J: Send, R: Send, T>(
 ///
 /// `next` and `take` are called by this thread alone. At most two parts a thread are on their way at a time. After an
 /// error nothing more is asked for; of several errors that of the first part counts, as if there were one thread.
-pub(super) fn in_order<P: Send, T: Send, E: Send>(
+pub(crate) fn in_order<P: Send, T: Send, E: Send>(
     mut next: impl FnMut() -> Result<Option<P>, E>,
     work: impl Fn(P) -> Result<T, E> + Sync,
     mut take: impl FnMut(T),
