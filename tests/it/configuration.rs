@@ -93,6 +93,9 @@ fn folders_that_are_not_apart() {
     refused(&format!("{START}[artifact]\nstore = \"\"\n"), &["mlci.toml:8:9", "`artifact.store` is empty"]);
     refused(&format!("{START}[track]\nfolder = \"~/runs\"\n"), &["mlci.toml:8:10", "${HOME}"]);
     refused(&format!("{START}[image]\nlayout = \"ftp://x\"\n"), &["mlci.toml:8:10", "`ftp://` is not supported"]);
+    let data = |path: &str| START.replace("path = \"wine.csv\"", &format!("path = {path:?}"));
+    refused(&data("https://x/wine.csv"), &["mlci.toml:5:8", "`https://` is not supported", "s3://BUCKET/KEY"]);
+    refused(&data("s3://bucket"), &["mlci.toml:5:8", "names no object in a bucket"]);
 }
 
 #[test]

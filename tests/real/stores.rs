@@ -1,7 +1,9 @@
 //! The whole pipeline on a store that several checkouts share: `[artifact] store = "s3://…"`, `"gs://…"`.
 
+use mlci_artifact::object_store::{self, ObjectStoreExt as _};
+
 use crate::{
-    project::{Project, http},
+    project::{Project, configuration, http},
     unique, variable,
 };
 
@@ -44,6 +46,53 @@ fn a_pipeline_on(store: &str) {
     let models = one.pass(&["models"]).value["result"].clone();
     assert_eq!(models.as_array().map(Vec::len), Some(2), "{models:#}");
     assert_eq!(one.pass(&["doctor"]).code, 0);
+}
+
+/// Writes an object as any other program would.
+fn put(url: &str, content: &str) {
+    let settings = std::env::vars().map(|(name, value)| (name.to_lowercase(), value));
+    let settings = settings.chain([("allow_http".to_owned(), "true".to_owned())]);
+    let (objects, key) = object_store::parse_url_opts(&url.parse().unwrap(), settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(objects.put(&key, content.to_owned().into())).unwrap();
+}
+
+/// Data that is an object: copied once, again when it has changed, and again when the copy has.
+fn data_in(folder: &str) {
+    let url = format!("{folder}/wine & co.csv");
+    let project = Project::with(&configuration().replace("wine.csv", &url));
+    let missing = project.run(&["ci"]);
+    assert_eq!(missing.code, 1, "{:#}", missing.value);
+    assert!(missing.error().contains(&format!("there is no object `{url}`")), "{}", missing.error());
+
+    let wine = project.read("wine.csv");
+    put(&url, &wine);
+    let train = |copies: usize| {
+        let finished = project.pass(&["ci", "--stage", "..train"]);
+        let said = finished.lines.iter().filter(|line| line["message"].as_str().is_some_and(|m| m.contains("copied")));
+        assert_eq!(said.count(), copies, "{:#?}", finished.lines);
+        finished.text("/model/digest").to_owned()
+    };
+    let first = train(1);
+    assert_eq!(train(0), first);
+    let copy = project.files(".mlci/cache/data").into_iter().find(|file| file.ends_with("content")).unwrap();
+    project.write(&format!(".mlci/cache/data/{copy}"), "a,b\n1,2\n");
+    assert_eq!(train(1), first);
+    let (rows, _) = wine.trim_end().rsplit_once('\n').unwrap();
+    put(&url, &format!("{rows}\n"));
+    assert_ne!(train(1), first);
+}
+
+#[test]
+#[ignore = "needs an S3 server: cargo xtask test --lab s3"]
+fn data_in_s3() {
+    data_in(&format!("s3://{}/data/{}", variable("MLCI_LAB_S3_BUCKET"), unique()));
+}
+
+#[test]
+#[ignore = "needs a bucket or the stand-in: cargo xtask test --lab gcs"]
+fn data_in_gcs() {
+    data_in(&format!("gs://{}/data/{}", variable("MLCI_LAB_GCS_BUCKET"), unique()));
 }
 
 #[test]

@@ -66,6 +66,13 @@ pub enum Error {
         source: object_store::Error,
     },
 
+    /// An object of the user's that is not there.
+    #[error("there is no object `{object}`: check the bucket and the key")]
+    MissingObject {
+        /// The object that was asked for.
+        object: String,
+    },
+
     /// A blob that is neither among the blobs nor in the trash.
     #[error("there is no blob {digest} (`{object}`): publish the same content again, or restore it from a backup")]
     MissingBlob {

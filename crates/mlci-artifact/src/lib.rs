@@ -37,7 +37,8 @@
 //!
 //! None is on by default: the clients bring TLS and HTTP along. Any other [`object_store`] goes into [`Store::new`].
 //!
-//! Start at [`Store`]; [`Log`] holds other numbered entries, such as approvals and releases.
+//! Start at [`Store`]; [`Log`] holds other numbered entries, such as approvals and releases. [`RemoteObject`] reads an object of
+//! the user's own, such as a data set.
 //!
 //! # Layout
 //!
@@ -67,6 +68,7 @@ mod error;
 mod garbage;
 mod log;
 mod model;
+mod object;
 mod partial;
 mod remote;
 mod store;
@@ -84,6 +86,7 @@ pub use crate::{
     garbage::{GarbageOptions, GarbageReport},
     log::Log,
     model::{Draft, Published, Version},
+    object::{Read, RemoteObject},
     remote::Scheme,
     store::Store,
 };

@@ -8,8 +8,8 @@ use futures::{
 use jiff::Timestamp;
 use mlci_core::FileError;
 use object_store::{
-    ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, local::LocalFileSystem, memory::InMemory,
-    path::Path,
+    GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, local::LocalFileSystem,
+    memory::InMemory, path::Path,
 };
 
 use crate::error::{Error, Result};
@@ -128,6 +128,11 @@ impl Store {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(source) => Err(self.error("read", path)(source)),
         }
+    }
+
+    /// An object as its store gives it, with the store's own errors.
+    pub(crate) async fn get_with(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.objects.get_opts(path, options).await
     }
 
     pub(crate) async fn head(&self, path: &Path) -> Result<Option<ObjectMeta>> {

@@ -44,6 +44,7 @@ mod clean;
 pub mod cli;
 mod command;
 pub mod config;
+mod data_file;
 mod deploy;
 mod end;
 mod error;

@@ -40,6 +40,8 @@ pub struct Pipeline {
     /// How the person called it, for help that can be copied: `cargo xtask` or `mlci`.
     invocation: String,
     gathered: OnceCell<ReadData>,
+    /// The copy here of data in a store.
+    data_copy: OnceCell<PathBuf>,
     layout: OnceCell<Layout>,
     code: OnceCell<Digest>,
     source: OnceCell<Source>,
@@ -100,6 +102,7 @@ impl Pipeline {
             runtime: Arc::new(runtime),
             invocation: invocation.to_owned(),
             gathered: OnceCell::new(),
+            data_copy: OnceCell::new(),
             layout: OnceCell::new(),
             code: OnceCell::new(),
             source: OnceCell::new(),
@@ -263,11 +266,16 @@ impl Pipeline {
             .get_or_init(|| code(&self.workdir.cache()).unwrap_or_else(|| Digest::of(crate::GENERATOR.as_bytes())))
     }
 
+    /// The copy of the data, made once a command.
+    pub(crate) fn copy_of_data(&self, make: impl FnOnce() -> Result<PathBuf>) -> Result<&PathBuf> {
+        init(&self.data_copy, make)
+    }
+
     /// What a pass over the data leaves of it.
     pub(crate) fn gathered(&self) -> Result<&ReadData> {
         init(&self.gathered, || {
             let data = &self.config().data;
-            let path = self.resolve(&data.path);
+            let path = self.data_file()?;
             let options = self.config().train.options(self.config().gate.threshold);
             let read = mlci_train::gather_file(&path, &read_options(data), &options);
             let (gathered, digest) = read.map_err(|error| {

@@ -3,6 +3,8 @@
 
 use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _, process};
 
+use mlci_artifact::Scheme;
+
 use super::arguments::{Command, ModelsCommand};
 use crate::{
     config::{Loaded, TargetKind},
@@ -16,8 +18,9 @@ const AGAIN: &str = "MLCI_BUILT_WITH_FEATURES";
 /// The features that a configuration and a command ask for and this program lacks.
 pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let config = &loaded.config;
-    let store = mlci_artifact::Scheme::of(&config.artifact.store);
-    let store = store.filter(|scheme| !scheme.is_compiled_in()).map(mlci_artifact::Scheme::feature);
+    let of = |url: &str| Scheme::of(url).filter(|scheme| !scheme.is_compiled_in()).map(Scheme::feature);
+    let store = of(&config.artifact.store);
+    let data = of(&config.data.path).filter(|feature| store != Some(*feature));
     let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
     let registry = (config.image.repository.is_some() && !cfg!(feature = "registry")).then_some("registry");
     let on_cluster = config.environment.values().any(|environment| environment.target == TargetKind::Kubernetes);
@@ -34,6 +37,7 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let onnx = ((exports || config.train.is_command()) && !mlci_model::Onnx::is_supported()).then_some("onnx");
     store
         .into_iter()
+        .chain(data)
         .chain(mlflow)
         .chain(registry)
         .chain(kubernetes)

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use mlci_artifact::Scheme;
 use mlci_train::ColumnOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,8 @@ use super::defaults;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The CSV file, with a header, plain or compressed by gzip or zstd; or a Parquet file, named so.
+    /// The CSV file, with a header, plain or compressed by gzip or zstd; or a Parquet file, named so. On this machine, or
+    /// `s3://BUCKET/KEY` or `gs://BUCKET/KEY`, with credentials from the environment.
     pub path: String,
     /// The column to predict.
     pub target: String,
@@ -35,6 +37,20 @@ pub struct Data {
     /// What is known of single columns.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, Column>,
+}
+
+impl Data {
+    /// What is wrong with the path, where it names no file and no object.
+    pub(super) fn misnamed(&self) -> Option<String> {
+        let path = &self.path;
+        let (scheme, rest) = path.split_once("://")?;
+        let has_key = rest.split_once('/').is_some_and(|(bucket, key)| !bucket.is_empty() && !key.is_empty());
+        match Scheme::of(path) {
+            None => Some(format!("`data.path` is `{path}`: `{scheme}://` is not supported")),
+            Some(_) if !has_key => Some(format!("`data.path` is `{path}`, which names no object in a bucket")),
+            Some(_) => None,
+        }
+    }
 }
 
 /// What to do with rows that miss a value.

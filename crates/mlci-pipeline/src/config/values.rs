@@ -212,6 +212,9 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let message = format!("`gate.margin` is {}", config.gate.margin);
         return at("gate", "margin", message, "write 0 or more; 0.02 allows a value 2 % worse than the champion's");
     }
+    if let Some(message) = config.data.misnamed() {
+        return at("data", "path", message, "name a file, s3://BUCKET/KEY or gs://BUCKET/KEY");
+    }
     let delimiter = config.data.delimiter;
     if !delimiter.is_ascii() || matches!(delimiter, '"' | '\n' | '\r') {
         let message = format!("`data.delimiter` is `{}`", delimiter.escape_default());

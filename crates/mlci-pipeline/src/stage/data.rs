@@ -37,7 +37,7 @@ impl Stage for DataStage<'_> {
     fn inputs(&self) -> Result<Digest> {
         let data = &self.pipeline.config().data;
         // The content decides, not the time stamp: a change that restores it is a change.
-        let (content, _) = digest_file(&self.pipeline.resolve(&data.path)).map_err(|error| {
+        let (content, _) = digest_file(&self.pipeline.data_file()?).map_err(|error| {
             crate::error::Error::from(error)
                 .help(format!("[data] path = \"{}\" names the file with the data", data.path))
         })?;

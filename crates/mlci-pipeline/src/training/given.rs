@@ -22,7 +22,7 @@ pub(super) fn write_data(pipeline: &Pipeline, read: &ReadData, path: &Path) -> R
         return Err(Error::fail(message).help(format!("add data, or change [train] test_fraction ({fraction})")));
     }
     let lines = read.gathered.training_lines().unwrap_or_default();
-    let source = pipeline.resolve(&config.data.path);
+    let source = pipeline.data_file()?;
     let file = File::create(path).map_err(FileError::at("create", path))?;
     let copied = mlci_train::copy_rows(&source, &read_options(&config.data), lines, BufWriter::new(file));
     let copied = copied.map_err(|error| match error {
