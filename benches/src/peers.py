@@ -6,14 +6,14 @@ import sys
 import time
 
 
-def evaluate(x, y, out):
+def evaluate(x, y, out, model=None):
     """Split, fit, evaluate, save: as any introduction does it."""
     from sklearn.linear_model import LinearRegression
     from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
     from sklearn.model_selection import train_test_split
 
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2, random_state=0)
-    model = LinearRegression().fit(x_train, y_train)
+    model = (model or LinearRegression()).fit(x_train, y_train)
     prediction = model.predict(x_test)
     with open(out, "wb") as file:
         pickle.dump(model, file)
@@ -29,6 +29,26 @@ def pandas(path, out):
 
     table = pd.read_csv(path)
     return evaluate(table.drop(columns="y"), table["y"], out)
+
+
+def encoder(sparse):
+    """Texts to columns of 0 and 1 without the first level, as a user's pipeline has it."""
+    from sklearn.compose import ColumnTransformer, make_column_selector
+    from sklearn.preprocessing import OneHotEncoder
+
+    texts = make_column_selector(pattern="^c")
+    encode = OneHotEncoder(drop="first", sparse_output=sparse)
+    # By itself it makes a sparse matrix dense, or not, by how many values are 0.
+    return ColumnTransformer([("texts", encode, texts)], remainder="passthrough", sparse_threshold=float(sparse))
+
+
+def onehot(path, out):
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+
+    table = pd.read_csv(path)
+    return evaluate(table.drop(columns="y"), table["y"], out, make_pipeline(encoder(True), LinearRegression()))
 
 
 def polars(path, out):
@@ -67,7 +87,7 @@ def check(path, rows):
     from sklearn.linear_model import LinearRegression
 
     table = pd.read_csv(path).iloc[np.fromfile(rows, dtype=np.uint64)]
-    model = LinearRegression().fit(table.drop(columns="y"), table["y"])
+    model = LinearRegression().fit(encoder(False).fit_transform(table.drop(columns="y")), table["y"])
     return {"coefficients": model.coef_.tolist()}
 
 
@@ -77,5 +97,5 @@ def peak():
 
 
 what, path, out = sys.argv[1:]
-found = {"pandas": pandas, "polars": polars, "duckdb": duckdb, "numpy": numpy, "check": check}[what](path, out)
+found = {"pandas": pandas, "onehot": onehot, "polars": polars, "duckdb": duckdb, "numpy": numpy, "check": check}[what](path, out)
 print(json.dumps(found | {"mib": peak()}))

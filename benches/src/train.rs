@@ -55,12 +55,20 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Case>, String> {
         cases.extend(theirs.iter().map(|(peer, theirs)| case("csv-ols-wide", &ours, named(peer), theirs)));
         remove(&data)?;
     }
+    if wanted("csv-ols-onehot") {
+        let data = bench.folder.join("onehot.csv");
+        bench.ours(&["levels", "200000", &text(&data)])?;
+        bench.check(&data)?;
+        let (ours, theirs) = bench.in_turn(&data, &["onehot"])?;
+        cases.extend(theirs.iter().map(|(peer, theirs)| case("csv-ols-onehot", &ours, named(peer), theirs)));
+        remove(&data)?;
+    }
     Ok(cases)
 }
 
 fn named(peer: &str) -> &'static str {
     match peer {
-        "pandas" => "pandas+scikit-learn",
+        "pandas" | "onehot" => "pandas+scikit-learn",
         "polars" => "polars+scikit-learn",
         // Reads, and sums up the products of all pairs of columns: no model.
         "duckdb" => "duckdb",

@@ -3,27 +3,30 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Read, Write},
+    io::{BufRead as _, BufReader, BufWriter, Read, Write},
     path::Path,
     process::ExitCode,
     sync::{Mutex, mpsc},
     thread,
 };
 
-use mlci_train::{Digest, ReadOptions, TrainOptions, gather_file, read_csv_file, split};
+use mlci_train::{ColumnOptions, Digest, Kind, ReadOptions, TrainOptions, gather_file, read_csv_file, split};
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments.as_slice() {
-        ["make", rows, columns, path] => make(rows, columns, Path::new(path)),
-        ["fit", path, model] => fit(Path::new(path), Path::new(model)),
-        ["rows", path, rows] => rows_of(Path::new(path), Path::new(rows)),
-        ["parse", path] => parse(Path::new(path)),
-        _ => Err("usage: make ROWS COLUMNS PATH | fit PATH MODEL | rows PATH ROWS | parse PATH".into()),
-    };
+    let done =
+        match arguments.as_slice() {
+            ["make", rows, columns, path] => make(rows, columns, Path::new(path)),
+            ["levels", rows, path] => levels(rows, Path::new(path)),
+            ["fit", path, model] => fit(Path::new(path), Path::new(model)),
+            ["rows", path, rows] => rows_of(Path::new(path), Path::new(rows)),
+            ["parse", path] => parse(Path::new(path)),
+            _ => Err("usage: make ROWS COLUMNS PATH | levels ROWS PATH | fit PATH MODEL | rows PATH ROWS | parse PATH"
+                .into()),
+        };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -33,35 +36,90 @@ fn main() -> ExitCode {
     }
 }
 
+/// The same numbers every time.
+struct Random(u64);
+
+impl Random {
+    const fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// From splitmix64 (Steele, Lea & Flood, OOPSLA 2014).
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+}
+
 /// Standard normal features to six decimals, and `y = Σ j·x_j + noise`; the same bytes every time.
 fn make(rows: &str, columns: &str, path: &Path) -> Result<(), Failure> {
     let (rows, columns): (u64, u32) = (rows.parse()?, columns.parse()?);
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    // Uniform from splitmix64 (Steele, Lea & Flood, OOPSLA 2014).
-    let mut uniform = move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    };
-    let mut normal = move || {
-        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * uniform()).cos()
-    };
+    let mut random = Random::new();
     let names: Vec<String> = (0..columns).map(|column| format!("x{column}")).collect();
     writeln!(out, "{},y", names.join(","))?;
     for _ in 0..rows {
         let mut sum = 0.0;
         for column in 0..columns {
-            let value = (normal() * 1e6).round() / 1e6;
+            let value = (random.normal() * 1e6).round() / 1e6;
             sum += f64::from(column + 1) * value;
             write!(out, "{value:.6},")?;
         }
-        writeln!(out, "{:.6}", sum + normal())?;
+        writeln!(out, "{:.6}", sum + random.normal())?;
     }
     out.flush()?;
     finish(serde_json::json!({}))
+}
+
+/// Columns of texts, whose names begin with this.
+const TEXT: char = 'c';
+const TEXTS: u32 = 8;
+const LEVELS: u32 = 50;
+const NUMBERS: u32 = 4;
+
+/// Eight columns of 50 levels each and four of numbers: 396 columns of a model.
+fn levels(rows: &str, path: &Path) -> Result<(), Failure> {
+    let rows: u64 = rows.parse()?;
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    let mut random = Random::new();
+    let names =
+        (0..TEXTS).map(|column| format!("{TEXT}{column}")).chain((0..NUMBERS).map(|column| format!("x{column}")));
+    writeln!(out, "{},y", names.collect::<Vec<_>>().join(","))?;
+    for _ in 0..rows {
+        let mut sum = 0.0;
+        for column in 0..TEXTS {
+            let level = (random.uniform() * f64::from(LEVELS)) as u32;
+            sum += f64::from(level % 7 * column);
+            write!(out, "level-{level:02},")?;
+        }
+        for column in 0..NUMBERS {
+            let value = (random.normal() * 1e6).round() / 1e6;
+            sum += f64::from(column + 1) * value;
+            write!(out, "{value:.6},")?;
+        }
+        writeln!(out, "{:.6}", sum + random.normal())?;
+    }
+    out.flush()?;
+    finish(serde_json::json!({}))
+}
+
+/// How a file of [`make`] or [`levels`] is read.
+fn options(path: &Path) -> Result<ReadOptions, Failure> {
+    let mut header = String::new();
+    BufReader::new(File::open(path)?).read_line(&mut header)?;
+    let mut options = ReadOptions::new("y");
+    for name in header.trim_end().split(',').filter(|name| name.starts_with(TEXT)) {
+        let column = ColumnOptions { kind: Some(Kind::Category), ..ColumnOptions::default() };
+        options.columns.insert(name.to_owned(), column);
+    }
+    Ok(options)
 }
 
 /// Prints what was found, and the peak of the memory.
@@ -76,9 +134,9 @@ fn finish(mut found: serde_json::Value) -> Result<(), Failure> {
 
 /// Which rows are trained on, for those who fit to the same.
 fn rows_of(path: &Path, out: &Path) -> Result<(), Failure> {
-    let (table, _) = read_csv_file(path, &ReadOptions::new("y"))?;
-    let options = TrainOptions::default();
-    let rows = split(&table, options.seed, options.test_fraction).train;
+    let (table, _) = read_csv_file(path, &options(path)?)?;
+    let how = TrainOptions::default();
+    let rows = split(&table, how.seed, how.test_fraction).train;
     let bytes: Vec<u8> = rows.iter().flat_map(|row| (*row as u64).to_le_bytes()).collect();
     std::fs::write(out, bytes)?;
     finish(serde_json::json!({ "rows": rows.len() }))
@@ -86,7 +144,7 @@ fn rows_of(path: &Path, out: &Path) -> Result<(), Failure> {
 
 /// From a file to a model that is fitted, evaluated and saved.
 fn fit(path: &Path, model: &Path) -> Result<(), Failure> {
-    let (gathered, data) = gather_file(path, &ReadOptions::new("y"), &TrainOptions::default())?;
+    let (gathered, data) = gather_file(path, &options(path)?, &TrainOptions::default())?;
     let trained = gathered.train(&"bench".parse()?, data, Digest::of(b""))?;
     std::fs::write(model, trained.model.encode()?)?;
     let fit = trained.fit.ok_or("no least squares")?;

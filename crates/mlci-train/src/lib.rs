@@ -60,7 +60,7 @@ mod table;
 mod train;
 
 pub use mlci_core::{Digest, ModelName, Verdict};
-pub use mlci_model::{Unseen, Value};
+pub use mlci_model::{Kind, Model, Unseen, Value};
 /// The arrays in this crate's signatures.
 pub use ndarray;
 
