@@ -19,6 +19,16 @@ enum Term {
     Levels(usize),
 }
 
+impl Term {
+    /// How many columns it has.
+    const fn width(self) -> usize {
+        match self {
+            Self::Number => 1,
+            Self::Levels(count) => count,
+        }
+    }
+}
+
 impl Design {
     /// The design of these features.
     #[must_use]
@@ -68,15 +78,38 @@ impl Design {
         }
     }
 
+    /// Whether a column is that of a level: 0 or 1.
+    #[must_use]
+    pub fn is_level(&self, column: usize) -> bool {
+        let mut rest = column;
+        for term in &self.terms {
+            match rest.checked_sub(term.width()) {
+                Some(behind) => rest = behind,
+                None => return *term != Term::Number,
+            }
+        }
+        false
+    }
+
+    /// Calls `see` with each column of a row that can be other than 0, and its value, in the order of the columns: those
+    /// of numbers, and of each category that of the level which the row has, unless it is the base level.
+    pub fn each(&self, row: &[f64], mut see: impl FnMut(usize, f64)) {
+        let mut first = 0;
+        for (term, value) in self.terms.iter().zip(row) {
+            match *term {
+                Term::Number => see(first, *value),
+                Term::Levels(count) if is_level(*value, count) && *value > 0.0 => see(first + *value as usize - 1, 1.0),
+                Term::Levels(_) => {}
+            }
+            first += term.width();
+        }
+    }
+
     /// `intercept + weights · columns` of a row, without making the columns.
     pub(crate) fn weigh(&self, weights: &[f64], intercept: f64, row: &[f64]) -> f64 {
         let (mut sum, mut rest) = (intercept, weights);
         for (term, value) in self.terms.iter().zip(row) {
-            let width = match *term {
-                Term::Number => 1,
-                Term::Levels(count) => count,
-            };
-            let Some((these, others)) = rest.split_at_checked(width) else { return f64::NAN };
+            let Some((these, others)) = rest.split_at_checked(term.width()) else { return f64::NAN };
             match (*term, these) {
                 (Term::Number, [weight]) => sum += weight * value,
                 // What is no level, such as NaN, must not count as the base level.
@@ -122,6 +155,12 @@ mod tests {
             design().expand(&row, &mut columns);
         }
         assert_eq!(columns, [[7.0, 0.0, 0.0, 5.0], [7.0, 1.0, 0.0, 5.0], [7.0, 0.0, 1.0, 5.0]].concat());
+        let mut seen = Vec::new();
+        for row in [[7.0, 0.0, 5.0], [7.0, 2.0, 0.0]] {
+            design().each(&row, |column, value| seen.push((column, value)));
+        }
+        assert_eq!(seen, [(0, 7.0), (3, 5.0), (0, 7.0), (2, 1.0), (3, 0.0)]);
+        assert_eq!([0, 1, 2, 3, 4].map(|column| design().is_level(column)), [false, true, true, false, false]);
     }
 
     #[test]

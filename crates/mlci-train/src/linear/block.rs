@@ -1,3 +1,5 @@
+use mlci_model::Design;
+
 use crate::FitError;
 use crate::linear::{Centre, LinearFit, LinearOptions};
 
@@ -22,7 +24,15 @@ impl<'a> Block<'a> {
     /// [`BlockError::Shape`] where there are no features, or the last row is cut short.
     pub fn new(values: &'a [f64], features: usize) -> Result<Self, BlockError> {
         let width = features.saturating_add(1);
-        if features == 0 || !values.len().is_multiple_of(width) {
+        if features == 0 {
+            return Err(BlockError::Shape { what: "numbers in whole rows", found: values.len(), width });
+        }
+        Self::of_width(values, width)
+    }
+
+    /// As [`Block::new`], of rows that may have no feature.
+    pub(super) fn of_width(values: &'a [f64], width: usize) -> Result<Self, BlockError> {
+        if width == 0 || !values.len().is_multiple_of(width) {
             return Err(BlockError::Shape { what: "numbers in whole rows", found: values.len(), width });
         }
         Ok(Self { values, width, weights: None })
@@ -161,6 +171,19 @@ impl BlockError {
 pub trait Summary: Sized {
     /// Sums up at most [`BLOCK_ROWS`] rows.
     fn of_piece(block: Block<'_>) -> Result<Self, BlockError>;
+
+    /// Sums up at most [`BLOCK_ROWS`] rows, of the values of `features` features and the target, as the columns that the
+    /// design makes of the features, and the target.
+    fn of_design(rows: &[f64], features: usize, design: &Design) -> Result<Self, BlockError> {
+        let mut columns = Vec::with_capacity(rows.len() / (features + 1) * (design.width() + 1));
+        for row in rows.chunks_exact(features + 1) {
+            if let [values @ .., target] = row {
+                design.expand(values, &mut columns);
+                columns.push(*target);
+            }
+        }
+        Self::of_piece(Block::new(&columns, design.width())?)
+    }
 
     /// Where the rows lie.
     fn centre(&self) -> &Centre;

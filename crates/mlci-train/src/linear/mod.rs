@@ -5,6 +5,7 @@ mod centre;
 mod factor;
 mod householder;
 mod inference;
+mod levels;
 mod moments;
 mod ordered;
 mod problem;

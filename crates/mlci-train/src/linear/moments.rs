@@ -1,3 +1,4 @@
+use mlci_model::Design;
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul, s};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use crate::{
         block::Summary,
         centre::{Centred, two_sum},
         factor::Factor,
+        levels,
         problem::Problem,
     },
 };
@@ -56,38 +58,53 @@ impl TryFrom<Parts> for Moments {
 impl Moments {
     /// The largest condition number of the columns, centred and of length 1, that sums of products can deal with.
     pub const CONDITION: f64 = 50.0;
+
+    pub(super) fn of_sums(centre: Centre, scatter: Vec<f64>) -> Self {
+        Self { centre, lost: vec![0.0; scatter.len()], scatter }
+    }
+}
+
+/// The lower triangle of the products of all columns about their means, row by row.
+pub(super) fn products(Centred { centre, values, shift, .. }: &Centred) -> Result<Vec<f64>, BlockError> {
+    let width = centre.width();
+    let rows = values.len() / width;
+    let mut scatter = vec![0.0; width * (width + 1) / 2];
+    let shape = |_| BlockError::Shape { what: "numbers in whole rows", found: values.len(), width };
+    let centred = ArrayView2::from_shape((rows, width), values).map_err(shape)?;
+    let mut tile = Array2::zeros((TILE.min(width), TILE.min(width)));
+    for top in (0..width).step_by(TILE) {
+        let bottom = width.min(top + TILE);
+        for left in (0..bottom).step_by(TILE) {
+            let right = width.min(left + TILE);
+            let mut tile = tile.slice_mut(s![..bottom - top, ..right - left]);
+            let (a, b) = (centred.slice(s![.., top..bottom]), centred.slice(s![.., left..right]));
+            general_mat_mul(1.0, &a.t(), &b, 0.0, &mut tile);
+            for (row, products) in (top..bottom).zip(tile.rows()) {
+                let end = right.min(row + 1);
+                let start = row * (row + 1) / 2;
+                let moved = centre.weight * shift[row];
+                let places = scatter[start + left..start + end].iter_mut();
+                for ((place, product), shift) in places.zip(products).zip(&shift[left..end]) {
+                    *place = product - moved * shift;
+                }
+            }
+        }
+    }
+    match (0..width).find(|column| !scatter[diagonal(*column)].is_finite()) {
+        Some(column) => Err(BlockError::TooLarge { column }),
+        None => Ok(scatter),
+    }
 }
 
 impl Summary for Moments {
     fn of_piece(block: Block<'_>) -> Result<Self, BlockError> {
-        let Centred { centre, values, shift, .. } = Centred::of(block)?;
-        let (rows, width) = (block.rows(), block.width());
-        let mut scatter = vec![0.0; width * (width + 1) / 2];
-        let shape = |_| BlockError::Shape { what: "numbers in whole rows", found: values.len(), width };
-        let centred = ArrayView2::from_shape((rows, width), &values).map_err(shape)?;
-        let mut tile = Array2::zeros((TILE.min(width), TILE.min(width)));
-        for top in (0..width).step_by(TILE) {
-            let bottom = width.min(top + TILE);
-            for left in (0..bottom).step_by(TILE) {
-                let right = width.min(left + TILE);
-                let mut tile = tile.slice_mut(s![..bottom - top, ..right - left]);
-                let (a, b) = (centred.slice(s![.., top..bottom]), centred.slice(s![.., left..right]));
-                general_mat_mul(1.0, &a.t(), &b, 0.0, &mut tile);
-                for (row, products) in (top..bottom).zip(tile.rows()) {
-                    let end = right.min(row + 1);
-                    let start = row * (row + 1) / 2;
-                    let moved = centre.weight * shift[row];
-                    let places = scatter[start + left..start + end].iter_mut();
-                    for ((place, product), shift) in places.zip(products).zip(&shift[left..end]) {
-                        *place = product - moved * shift;
-                    }
-                }
-            }
-        }
-        match (0..width).find(|column| !scatter[diagonal(*column)].is_finite()) {
-            Some(column) => Err(BlockError::TooLarge { column }),
-            None => Ok(Self { centre, lost: vec![0.0; scatter.len()], scatter }),
-        }
+        let centred = Centred::of(block)?;
+        let scatter = products(&centred)?;
+        Ok(Self::of_sums(centred.centre, scatter))
+    }
+
+    fn of_design(rows: &[f64], features: usize, design: &Design) -> Result<Self, BlockError> {
+        levels::moments(rows, features, design)
     }
 
     fn centre(&self) -> &Centre {

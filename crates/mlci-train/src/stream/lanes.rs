@@ -57,16 +57,7 @@ fn sum_up<S: Statistic>(side: Side, values: &[f64], recipe: &Recipe) -> Result<S
     let statistic = match &recipe.design {
         _ if !fits => None,
         None => Some(S::of(Block::new(values, recipe.width - 1)?)?),
-        Some(design) => {
-            let mut columns = Vec::with_capacity(values.len() / recipe.width * (design.width() + 1));
-            for row in values.chunks_exact(recipe.width) {
-                if let [features @ .., target] = row {
-                    design.expand(features, &mut columns);
-                    columns.push(*target);
-                }
-            }
-            Some(S::of(Block::new(&columns, design.width())?)?)
-        }
+        Some(design) => Some(S::of_design(values, recipe.width - 1, design)?),
     };
     let known = statistic.is_some() && recipe.design.is_none();
     let marginals = (!known).then(|| Marginal::of_rows(values, recipe.width));
