@@ -57,7 +57,7 @@ impl TryFrom<Parts> for Moments {
 
 impl Moments {
     /// The largest condition number of the columns, centred and of length 1, that sums of products can deal with.
-    pub const CONDITION: f64 = 50.0;
+    pub const CONDITION: f64 = 30.0;
 
     pub(super) fn of_sums(centre: Centre, scatter: Vec<f64>) -> Self {
         Self { centre, lost: vec![0.0; scatter.len()], scatter }

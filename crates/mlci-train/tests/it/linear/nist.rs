@@ -163,7 +163,7 @@ coefficient of a set: the logarithm of the relative error, rounded down far enou
 below it; they check the fit to all rows and to three pieces of them, merged.
 
 `Moments` fits from sums of products, in one pass; where the columns are too nearly dependent for that (a condition \
-number above 50), it refuses, and `BlockQr` takes over in a second pass. The polynomial sets are given to it as powers \
+number above 30), it refuses, and `BlockQr` takes over in a second pass. The polynomial sets are given to it as powers \
 of `x`, rounded to doubles, as any program would: no shift of `x` is known beforehand. Filip's ten powers have a \
 condition number of 4e9, so that 7 digits are what a double allows.
 
