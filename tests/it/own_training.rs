@@ -50,6 +50,9 @@ fn a_model_goes_through_the_gate_with_its_own_metrics() {
     assert_eq!((ci.stage("train"), ci.stage("gate"), ci.stage("publish")), ("done", "done", "done"));
     let run = project.pass(&["runs", "show", ci.text("/run/id")]).value["result"].clone();
     assert_eq!(run["metrics"]["command.cv_r2"][0]["value"], 0.25);
+    let report = project.read(".mlci/report/report.md");
+    assert!(report.contains("## Measured by the training command") && report.contains("| `cv_r2` | 0.2500 |"), "{report}");
+    assert!(project.read(".mlci/report/index.html").contains("cv_r2"));
     assert!(run["metrics"]["test.r2"][0]["value"].as_f64().is_some_and(|r2| r2 > 0.3), "{run:#}");
     assert_eq!(run["params"]["command"], "sh train.sh");
     assert!(run["params"].get("algorithm").is_none(), "{run:#}");

@@ -102,6 +102,12 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
             target: model.schema().target.name.clone(),
             unit: unit.clone(),
         }),
+        reported: known
+            .trained
+            .as_ref()
+            .and_then(|trained| trained.command.as_ref())
+            .map(|command| command.metrics.clone())
+            .unwrap_or_default(),
         cross_validation: known.trained.as_ref().and_then(|trained| trained.cross_validation.clone()),
         coefficients: model.as_ref().map(coefficients).unwrap_or_default(),
         history: history(pipeline)?,

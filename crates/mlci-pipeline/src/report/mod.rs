@@ -53,6 +53,8 @@ pub struct Report {
     pub scatter: Option<Scatter>,
     /// What a classifier says of the held-out rows.
     pub classes: Option<Classes>,
+    /// What a training command measured itself, by name.
+    pub reported: BTreeMap<String, f64>,
     /// The metrics of the folds of the cross-validation.
     pub cross_validation: Option<CrossValidation>,
     /// How hyper-parameters were chosen.

@@ -27,6 +27,7 @@ fn empty() -> Report {
         metrics: Vec::new(),
         gate: None,
         scatter: None,
+        reported: BTreeMap::new(),
         cross_validation: None,
         classes: None,
         choice: None,
@@ -128,6 +129,7 @@ fn full(name: &str, value: f64, length: usize) -> Report {
         seconds: value,
         champion: Some(Champion { version: 1, digest }),
         metrics: vec![metric; length],
+        reported: (0..length).map(|index| (format!("{name}{index}"), value)).chain([(text(), value)]).collect(),
         gate: Some(GateReport { verdict: Verdict::Fail, checks: vec![check; length], comparison: None, slices }),
         choice: Some(Choice {
             chosen: parameters,

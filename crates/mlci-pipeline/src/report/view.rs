@@ -297,6 +297,9 @@ pub(super) fn effects(report: &Report) -> Vec<Option<f64>> {
 /// A metric of the history: its name, unit, and which way is better.
 pub(super) type Tracked<'a> = (&'a str, Option<&'a str>, &'static str);
 
+/// What is to be thought of a training command's own metrics.
+pub(super) const REPORTED: &str = "What it says of itself, on rows of its own choice: nothing is decided by it.";
+
 /// The metrics to follow over the runs: this run's in their order, then those that only earlier runs have.
 pub(super) fn history_metrics(report: &Report) -> Vec<Tracked<'_>> {
     let known = report.metrics.iter().map(|metric| {

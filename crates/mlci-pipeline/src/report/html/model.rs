@@ -58,8 +58,22 @@ fn metrics(report: &Report) -> Option<Section> {
             (table("Metrics", &head, rows))
             (folds(report))
             (choice(report))
+            (reported(report))
         },
     ))
+}
+
+fn reported(report: &Report) -> Markup {
+    let rows = report.reported.iter().map(|(metric, value)| {
+        html! { tr { th scope="row" { (name(metric)) } td.num { (number(*value)) } } }
+    });
+    html! {
+        @if !report.reported.is_empty() {
+            h3 { "Measured by the training command" }
+            p.lead { (view::REPORTED) }
+            (table_of(FEW_BYTES, "Measured by the training command", &[("", "Metric"), ("num", "Value")], rows))
+        }
+    }
 }
 
 fn row(metric: &MetricRow, bounds: &[f64], compared: bool, limited: bool) -> Markup {

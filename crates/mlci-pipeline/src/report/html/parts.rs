@@ -83,7 +83,7 @@ pub(super) fn table_of(
 }
 
 /// About as many bytes as one list may take, so that the page stays below 1 MB: a hundred rows of tables.
-pub(super) const BYTES: usize = 50_000;
+pub(super) const BYTES: usize = 48_000;
 
 /// As many of `rows` as fit into about `bytes`, and a note about how many are left out.
 pub(super) fn listed(rows: impl ExactSizeIterator<Item = Markup>, bytes: usize) -> (Markup, Markup) {

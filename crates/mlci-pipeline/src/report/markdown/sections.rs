@@ -63,13 +63,14 @@ impl Table {
     }
 }
 
-pub(super) fn tables(report: &Report) -> [Table; 14] {
+pub(super) fn tables(report: &Report) -> [Table; 15] {
     [
         metrics(report),
         gate(report),
         groups(report),
         folds(report),
         choice(report),
+        reported(report),
         fit(report),
         confusion(report),
         calibration(report),
@@ -132,6 +133,12 @@ fn folds(report: &Report) -> Table {
         vec![code(metric.as_str()), number(spread.mean), number(spread.standard_deviation), folds]
     });
     Table::new("Cross-validation", view::folds(validation), head, rows)
+}
+
+fn reported(report: &Report) -> Table {
+    let rows = report.reported.iter().map(|(metric, value)| vec![code(metric), number(*value)]);
+    let lead = if report.reported.is_empty() { "" } else { view::REPORTED };
+    Table::new("Measured by the training command", lead.into(), vec!["Metric", "Value"], rows)
 }
 
 fn groups(report: &Report) -> Table {
