@@ -99,7 +99,9 @@ impl Manifest {
         }
     }
 
-    pub(crate) const fn value(&self) -> &Value {
+    /// The object itself, with what a Secret keeps.
+    #[must_use]
+    pub const fn value(&self) -> &Value {
         &self.0
     }
 }
