@@ -123,7 +123,8 @@ impl ObjectDiff {
     /// shown.
     #[must_use]
     pub fn between(before: &[Manifest], after: &[Manifest]) -> Vec<Self> {
-        let find = |list: &[Manifest], id: &ObjectId| list.iter().find(|it| it.id() == *id).map(|it| it.value().clone());
+        let find =
+            |list: &[Manifest], id: &ObjectId| list.iter().find(|it| it.id() == *id).map(|it| it.value().clone());
         let mut found = Vec::new();
         for manifest in after {
             let object = manifest.id();

@@ -106,6 +106,13 @@ impl Manifest {
     }
 }
 
+impl fmt::Display for Manifest {
+    /// As a YAML document.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::yaml::document(&self.0))
+    }
+}
+
 impl ManifestPatch {
     /// The changes in a YAML text of one or more documents, each with a `kind`.
     ///

@@ -176,7 +176,11 @@ fn stated_values_are_what_is_applied_without_helm() {
             workload.service_port = 8443;
             workload.resources.cpu_limit = Some("1.5".parse().unwrap());
             workload.pull_secrets = vec!["one".parse().unwrap()];
-            workload.env.extend([entry("MLCI_ENVIRONMENT", "staging"), entry("A", "08"), entry("T", "a: \"b\" # {{c}}")]);
+            workload.env.extend([
+                entry("MLCI_ENVIRONMENT", "staging"),
+                entry("A", "08"),
+                entry("T", "a: \"b\" # {{c}}"),
+            ]);
             workload.extra_labels.extend([entry("mlci.environment", "staging"), entry("team", "1e5")]);
             workload.annotations.extend([entry("mlci.model-version", "20161216")]);
             workload.pod_annotations.extend([entry("prometheus.io/scrape", "true")]);

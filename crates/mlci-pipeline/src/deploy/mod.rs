@@ -3,6 +3,9 @@
 mod candidate;
 mod commands;
 #[cfg(feature = "kubernetes")]
+mod helm;
+mod hold;
+#[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod look;
 mod process;
@@ -11,9 +14,9 @@ mod target;
 #[cfg(feature = "kubernetes")]
 mod workload;
 
-#[cfg(feature = "kubernetes")]
-pub(crate) use self::workload::workload;
 pub use self::{commands::Which, target::Look};
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::{helm::version as helm_version, workload::workload};
 
 use jiff::Timestamp;
 use mlci_core::Label;
@@ -68,17 +71,23 @@ impl Pipeline {
         match environment.target {
             TargetKind::Process => self.process(name.as_str(), environment),
             #[cfg(feature = "kubernetes")]
-            TargetKind::Kubernetes => {
-                let (project, image) = (&self.config().project.name, &self.config().image);
-                let (store, runtime) = (self.store().clone(), self.runtime());
-                let target = kubernetes::Kubernetes::new(name, project, environment, image, store, runtime)?;
-                Ok(Box::new(target))
+            TargetKind::Kubernetes => Ok(Box::new(self.cluster(name, environment)?)),
+            #[cfg(feature = "kubernetes")]
+            TargetKind::Helm => {
+                let cluster = self.cluster(name, environment.clone())?;
+                Ok(Box::new(helm::Helm::new(self, name, environment, cluster)?))
             }
             #[cfg(not(feature = "kubernetes"))]
-            TargetKind::Kubernetes => Err(Error::invalid(format!(
+            TargetKind::Kubernetes | TargetKind::Helm => Err(Error::invalid(format!(
                 "environment `{name}` needs the feature `kubernetes`, which this program was built without"
             ))),
         }
+    }
+
+    #[cfg(feature = "kubernetes")]
+    fn cluster(&self, name: &Label, environment: Environment) -> Result<kubernetes::Kubernetes> {
+        let (project, image) = (&self.config().project.name, &self.config().image);
+        kubernetes::Kubernetes::new(name, project, environment, image, self.store().clone(), self.runtime())
     }
 
     fn process(&self, name: &str, environment: Environment) -> Result<Box<dyn Target>> {
@@ -264,6 +273,11 @@ impl Pipeline {
         match target.deploy(release, history.serving(), &progress) {
             Ok(running) => Ok(running),
             Err(DeployError::Other(error)) => Err(error),
+            Err(DeployError::Paused(error)) => {
+                let line = |verb: &str| self.command_line(&format!("{verb} {name}"));
+                let (resume, abort) = (line("resume"), line("abort"));
+                Err(error.help(format!("let it go on: {resume}; or give it up: {abort}")))
+            }
             Err(DeployError::Release(error)) => {
                 let mut causes = vec![error.message.clone()];
                 causes.extend(error.causes());
