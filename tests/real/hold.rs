@@ -2,7 +2,7 @@
 
 use crate::{
     kubernetes::OnCluster,
-    project::{Finished, Watched, eventually},
+    project::{Finished, Project, Watched, eventually},
 };
 
 /// Ends a command that was watched, and says how it ended.
@@ -76,6 +76,60 @@ fn held(on: &OnCluster) {
     assert_eq!(status.environment("staging")["image_digest"], *image);
     let trace = project.pass(&["trace", "staging"]).value.to_string();
     assert!(trace.contains("it smells"), "{trace}");
+}
+
+/// Stops a process, or lets it go on.
+fn signal(watched: &Watched, name: &str) {
+    let pid = watched.child.id().to_string();
+    assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+/// Two checkouts with one store: the older commit has read the log, and comes to the cluster only after the newer one was
+/// verified and recorded. Its record is refused, and what the log says serves again.
+fn late(on: &OnCluster) {
+    let one = &on.project;
+    let store = format!("[artifact]\nstore = \"{}\"\n\n[data]", one.path("store").display());
+    one.configure("[data]", &store);
+    let first = one.pass(&["ci"]);
+    let two = Project::with(&one.read("mlci.toml"));
+    one.configure("seed = 42", "seed = 43");
+    one.pass(&["ci", "--stage", "..image"]);
+    let mut older = one.start(&["ci"]);
+    assert!(older.until(|event| event["event"] == "stage_started" && event["name"] == "deploy").is_some());
+    signal(&older, "-STOP");
+    assert_eq!(on.images(0), [first.text("/image/pushed")], "it has not come to the cluster yet");
+
+    two.configure("seed = 42", "seed = 44");
+    let newer = two.pass(&["ci"]);
+    assert_eq!(newer.environment("staging")["status"], "verified", "{:#}", newer.value);
+    signal(&older, "-CONT");
+    let older = end(older);
+    assert_eq!(older.code, 1, "{:#}", older.value);
+    let error = older.error();
+    assert!(error.contains("somebody else changed `staging`") && error.contains("serves again"), "{error}");
+    eventually("the newer one alone", || on.images(0) == [newer.text("/image/pushed")]);
+    for project in [one, &two] {
+        let status = project.pass(&["status"]);
+        let staging = status.environment("staging");
+        assert_eq!(
+            (&staging["status"], &staging["image_digest"]),
+            (&"verified".into(), &newer.value["image"]["digest"])
+        );
+    }
+    let aliases = two.pass(&["models"]).value["result"].to_string();
+    assert!(aliases.contains("staging"), "{aliases}");
+}
+
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn an_older_commit_that_comes_late_gives_way() {
+    late(&OnCluster::new());
+}
+
+#[test]
+#[ignore = "needs Helm and a Kubernetes cluster: cargo xtask test --lab helm kubernetes"]
+fn an_older_commit_that_comes_late_by_helm_gives_way() {
+    late(&OnCluster::by_helm());
 }
 
 #[test]

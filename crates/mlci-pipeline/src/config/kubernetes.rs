@@ -218,6 +218,44 @@ mod tests {
     }
 
     #[test]
+    fn a_chart_is_a_part_of_what_is_approved() {
+        let folder = tempfile::tempdir().unwrap();
+        let chart = folder.path().join("chart/templates");
+        fs::create_dir_all(&chart).unwrap();
+        let keys = "chart = \"chart/\"\n";
+        let missing = loaded(folder.path(), keys).err().unwrap().to_string();
+        assert!(missing.contains("`environment.staging.chart`") && missing.contains("Chart.yaml"), "{missing}");
+        fs::write(folder.path().join("chart/Chart.yaml"), "name: wine").unwrap();
+        let digest = |text: &str| {
+            fs::write(chart.join("own.yaml"), text).unwrap();
+            loaded(folder.path(), keys).unwrap().config.environment[0].digest()
+        };
+        assert_ne!(digest("a: 1"), digest("a: 2"));
+        std::os::unix::fs::symlink("..", chart.join("round")).unwrap();
+        let round = loaded(folder.path(), keys).err().unwrap().to_string();
+        assert!(round.contains("chart/templates/round") && round.contains("no regular file"), "{round}");
+    }
+
+    #[test]
+    fn what_a_chart_has_no_values_for_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |rest: &str| {
+            let path = folder.path().join("mlci.toml");
+            fs::write(&path, format!("{}{rest}", START.replace("kubernetes", "helm"))).unwrap();
+            load(&path, None, |_| None).err().unwrap().to_string()
+        };
+        fs::write(folder.path().join("own.yaml"), "a: 1").unwrap();
+        for (rest, key) in [
+            ("manifests = [\"own.yaml\"]\n", "manifests"),
+            ("[environment.staging.autoscale]\nmin = 1\nmax = 2\n", "autoscale"),
+            ("[environment.staging.ingress]\nhost = \"a.b\"\n", "ingress"),
+        ] {
+            let error = refused(rest);
+            assert!(error.contains("mlci.toml:") && error.contains(&format!("has no `{key}`")), "{error}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_is_said_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         for (rest, words) in [

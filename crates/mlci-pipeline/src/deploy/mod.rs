@@ -7,6 +7,7 @@ mod helm;
 mod hold;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod late;
 mod look;
 mod process;
 mod status;
@@ -254,7 +255,9 @@ impl Pipeline {
                     Asked::ByPerson { .. } => crate::ci::is_ci_job(),
                 },
         };
-        self.record(name, history.last_number(), &happened)?;
+        if let Err(refused) = self.record(name, history.last_number(), &happened) {
+            return Err(self.give_way(name, &*target, release, &history, refused));
+        }
         Ok(verified(name, release, &running))
     }
 
