@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     kubernetes::{OnCluster, kubectl},
-    project::{Watched, eventually},
+    project::{Watched, eventually, finished},
     variable,
 };
 
@@ -116,7 +116,12 @@ fn from_data_to_production_and_back() {
     project.pass(&["approve", "production"]);
     project.pass(&["deploy", "production"]);
     project.configure("seed = 42", "seed = 43");
+    // Killed while the pods come, and begun again.
+    let mut killed = project.start(&["ci"]);
+    says(&mut killed, "is installed");
+    killed.kill();
     let second = project.pass(&["ci"]);
+    assert_eq!(second.environment("staging")["status"], "verified", "{:#}", second.value);
     assert_eq!(on.images(1), [first.text("/image/pushed")], "ci leaves production alone");
     project.pass(&["approve", "production"]);
     let deployed = project.pass(&["deploy", "production"]);
@@ -227,6 +232,44 @@ fn a_locked_release_is_explained_and_recovered() {
     on.helm(&["rollback", "wine", "4"]);
     let deployed = deploys.until(|event| event["event"] == "finished").unwrap();
     assert_eq!(deployed["exit_code"], 0, "{deployed:#}");
+}
+
+/// With the Role that `--dry-run` names, and nothing else.
+#[test]
+#[ignore = "needs Helm and a Kubernetes cluster: cargo xtask test --lab helm kubernetes"]
+fn a_deployer_with_the_least_role() {
+    let on = ByHelm::new();
+    let (project, namespace) = (&on.project, on.namespaces.0[0].as_str());
+    let context = variable("MLCI_LAB_KUBE_CONTEXT");
+    project.configure("create_namespace = true", "create_namespace = false");
+    project.pass(&["ci", "--stage", "..image"]);
+    let role = project.pass(&["deploy", "staging", "--dry-run"]).value["result"]["role"].to_string();
+    kubectl(&["create", "namespace", namespace]);
+    project.write(".mlci/role.json", &role);
+    kubectl(&["apply", "--filename", project.path(".mlci/role.json").to_str().unwrap()]);
+    let within = |arguments: &[&str]| kubectl(&[&["--namespace", namespace], arguments].concat());
+    within(&["create", "serviceaccount", "deployer"]);
+    let subject = format!("--serviceaccount={namespace}:deployer");
+    within(&["create", "rolebinding", "deployer", "--role=wine-deploy", &subject]);
+    let token = within(&["create", "token", "deployer"]);
+    // The same context, by somebody who may do less.
+    let view = ["config", "view", "--minify", "--raw", "--flatten", "--output", "json"];
+    let mut config: Value = serde_json::from_str(&kubectl(&view)).unwrap();
+    config["users"][0]["user"] = serde_json::json!({ "token": token.trim() });
+    project.write(".mlci/kubeconfig", &config.to_string());
+    let run = |arguments: &[&str]| {
+        let mut command = project.command(&[arguments, &["--format", "json"]].concat());
+        finished(&command.env("KUBECONFIG", project.path(".mlci/kubeconfig")).output().unwrap())
+    };
+    let first = run(&["deploy", "staging"]);
+    assert_eq!(first.code, 0, "in {context}: {:#}", first.value);
+    project.configure("seed = 42", "seed = 43");
+    for arguments in
+        [&["ci"][..], &["rollback", "staging"], &["restart", "staging"], &["logs", "staging"], &["pause", "staging"]]
+    {
+        let done = run(arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {:#}", done.value);
+    }
 }
 
 /// A chart of the team's own, begun with the generated one.

@@ -1,4 +1,5 @@
-//! A deployment that ends after another one was recorded.
+//! The record of what was done to an environment, and what becomes of a deployment that ends after another one was
+//! recorded.
 
 use mlci_core::Label;
 
@@ -7,13 +8,37 @@ use super::{
     target::{DeployError, Target},
 };
 use crate::{
-    error::Error,
+    error::{Error, Result},
     event::Event,
     pipeline::Pipeline,
-    records::{History, Release},
+    records::{Happened, History, Release},
 };
 
 impl Pipeline {
+    /// Appends to an environment's log. An approval that came in since it was read is no reason to stop; another
+    /// deployment is.
+    pub(super) fn record(&self, name: &Label, mut last: Option<u64>, happened: &Happened) -> Result<()> {
+        let log = self.records().environment(name)?;
+        loop {
+            match self.block_on(log.append_after(last, happened, &happened.references())) {
+                Ok(_) => return Ok(()),
+                Err(mlci_artifact::Error::Conflict { .. }) => {
+                    let history = self.history(name)?;
+                    let since = history.0.iter().filter(|entry| last.is_none_or(|last| entry.number > last));
+                    if let Some(other) = since.clone().find(|entry| !matches!(entry.body, Happened::Approved { .. })) {
+                        return Err(Error::fail(format!(
+                            "somebody else changed `{name}` at the same time (entry {} of its log)",
+                            other.number
+                        ))
+                        .help(format!("see what serves there: {}", self.command_line(&format!("status {name}")))));
+                    }
+                    last = history.last_number();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// The log has refused the record of a deployment. Where that is so because another one was recorded since it was
     /// read, and this one has replaced its pods, what the log says serves is brought back: the log decides who was first,
     /// and what runs follows it.

@@ -309,30 +309,6 @@ impl Pipeline {
         }
     }
 
-    /// Appends to an environment's log. An approval that came in since it was read is no reason to stop; another
-    /// deployment is.
-    fn record(&self, name: &Label, mut last: Option<u64>, happened: &Happened) -> Result<()> {
-        let log = self.records().environment(name)?;
-        loop {
-            match self.block_on(log.append_after(last, happened, &happened.references())) {
-                Ok(_) => return Ok(()),
-                Err(mlci_artifact::Error::Conflict { .. }) => {
-                    let history = self.history(name)?;
-                    let since = history.0.iter().filter(|entry| last.is_none_or(|last| entry.number > last));
-                    if let Some(other) = since.clone().find(|entry| !matches!(entry.body, Happened::Approved { .. })) {
-                        return Err(Error::fail(format!(
-                            "somebody else changed `{name}` at the same time (entry {} of its log)",
-                            other.number
-                        ))
-                        .help(format!("see what serves there: {}", self.command_line(&format!("status {name}")))));
-                    }
-                    last = history.last_number();
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
     fn move_alias(&self, name: &Label, release: &Release) -> Result<()> {
         let reason = format!("verified in {name} as image {}", release.image);
         self.block_on(self.store().promote(&release.name, release.version, name, &self.person(), &reason))?;

@@ -5,6 +5,7 @@
 //! through the Service, and only then is the release recorded. Where that fails, Helm goes back to the revision of what
 //! was verified last.
 
+mod back;
 mod chart;
 mod history;
 mod lock;
@@ -18,7 +19,7 @@ use mlci_k8s::{Cluster, Deployed};
 
 use self::{
     chart::Handed,
-    history::{Revision, description, of_release, served_before},
+    history::{Revision, description},
     program::{Program, named},
 };
 use super::{
@@ -125,80 +126,6 @@ impl Helm {
         self.cluster.judge(cluster, &rolls, wanted, progress).await?;
         self.cluster.serves(cluster).await
     }
-
-    /// The revision that has what was verified last: by the environment's log, since Helm knows only what was installed.
-    async fn verified(&self, history: &[Revision], release: &Release, before: u32) -> Result<Option<u32>> {
-        let log = self.records.history(&self.name).await?;
-        let deployed = log.current().and_then(|entry| entry.body.deployed());
-        let configuration = deployed.map_or_else(|| self.environment.digest(), |(_, configuration)| *configuration);
-        Ok(of_release(history, &release.image, &configuration, before))
-    }
-
-    /// Puts back what was verified last over the revisions since `before`. Whether there was anything to put back.
-    async fn put_back(
-        &self,
-        serving: Option<&Release>,
-        history: &[Revision],
-        before: u32,
-        progress: &dyn Fn(String),
-    ) -> Result<bool> {
-        let revision = match serving {
-            Some(release) => self.verified(history, release, before).await?,
-            None => served_before(history, before),
-        };
-        match (revision, serving) {
-            (Some(revision), _) => {
-                progress(format!("the release goes back to revision {revision}"));
-                self.roll_back(revision)?;
-            }
-            // Helm keeps the last ten revisions by default.
-            (None, Some(release)) => {
-                progress("Helm no longer has the revision that was verified last: it is installed anew".to_owned());
-                self.upgrade(release, &self.handed(release)?)?;
-            }
-            (None, None) => {
-                self.uninstall()?;
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Brings back what served before a release that failed, unless somebody else came in between.
-    async fn undo(
-        &self,
-        cluster: &Cluster,
-        serving: Option<&Release>,
-        ours: u32,
-        progress: &dyn Fn(String),
-    ) -> Result<()> {
-        let history = self.program.history()?;
-        if newest(&history) != ours {
-            return Ok(());
-        }
-        if self.put_back(serving, &history, ours, progress).await? {
-            let rolls = cluster.applied(&self.cluster.namespace, &self.cluster.name).await?;
-            cluster.rollout(&rolls, &self.cluster.settings.options(), |_| {}).await?;
-        }
-        Ok(())
-    }
-
-    /// Helm has not done what it was told to. Where it has begun, so that the release stands as failed, what was verified
-    /// is put back. That is no judgement of the release: the cluster or a chart has refused something.
-    async fn half_done(
-        &self,
-        error: Error,
-        cluster: &Cluster,
-        serving: Option<&Release>,
-        before: u32,
-        progress: &dyn Fn(String),
-    ) -> DeployError {
-        let history = self.program.history().unwrap_or_default();
-        let begun = history.last().filter(|last| last.revision > before && last.status == "failed");
-        let Some(begun) = begun.map(|last| last.revision) else { return DeployError::Other(error) };
-        let undone = self.undo(cluster, serving, begun, progress).await;
-        DeployError::Other(with_undone(error, undone))
-    }
 }
 
 fn newest(history: &[Revision]) -> u32 {
@@ -284,10 +211,13 @@ impl Target for Helm {
             let history = self.unlocked(progress)?;
             // All of them: the newest may be the verified one again, where a lock was taken back.
             let before = newest(&history).saturating_add(1);
-            if history.is_empty() || !self.put_back(back, &history, before, progress).await? {
+            let (Some(release), Some(model)) = (back, &model) else {
+                if !history.is_empty() {
+                    self.uninstall()?;
+                }
                 return Ok(None);
-            }
-            let (Some(release), Some(model)) = (back, &model) else { return Ok(None) };
+            };
+            self.put_back(back, &history, before, progress).await?;
             let running = self.cluster.back_at(&cluster, Wanted { release, model }, progress).await?;
             Ok(Some(running))
         };
