@@ -26,17 +26,17 @@ pub(crate) struct Revision {
 }
 
 /// What a revision was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Made {
     pub(super) image: Digest,
-    /// The digest of the environment's configuration.
-    pub(super) configuration: Option<Digest>,
+    /// The first digits of the digest of the environment's configuration.
+    pub(super) configuration: String,
 }
 
 /// The description of a revision: for people, who see it in `helm history`, and for [`made`].
 pub(super) fn description(release: &Release, configuration: &Digest) -> String {
     let Release { name, version, image, .. } = release;
-    format!("{OURS}{name}@{version}{IMAGE}{image}{CONFIGURATION}{configuration}")
+    format!("{OURS}{name}@{version}{IMAGE}{image}{CONFIGURATION}{}", configuration.short())
 }
 
 impl Revision {
@@ -60,7 +60,7 @@ impl Revision {
         let words = self.description.strip_prefix(OURS)?;
         let (_, words) = words.split_once(IMAGE)?;
         let (image, configuration) = words.split_once(CONFIGURATION).unwrap_or((words, ""));
-        Some(Made { image: image.parse().ok()?, configuration: configuration.parse().ok() })
+        Some(Made { image: image.parse().ok()?, configuration: configuration.to_owned() })
     }
 
     fn is_back_to(&self) -> Option<u32> {
@@ -91,7 +91,7 @@ pub(super) fn of_release(history: &[Revision], image: &Digest, configuration: &D
             .filter_map(|it| Some((it.revision, made(history, it.revision)?)))
             .filter(|(_, made)| made.image == *image)
     };
-    let exact = served().find(|(_, made)| made.configuration == Some(*configuration));
+    let exact = served().find(|(_, made)| made.configuration == configuration.short());
     exact.or_else(|| served().next()).map(|(revision, _)| revision)
 }
 
@@ -117,7 +117,8 @@ mod tests {
             let description = match made.split_once('/') {
                 Some(("back", number)) => format!("{BACK}{number}"),
                 Some((image, configuration)) => {
-                    format!("mlci: wine@1, image {}, configuration {}", digest(image), digest(configuration))
+                    let configuration = digest(configuration);
+                    format!("mlci: wine@1, image {}, configuration {}", digest(image), configuration.short())
                 }
                 None => "Upgrade complete".to_owned(),
             };
@@ -174,7 +175,7 @@ mod tests {
         assert!(text.len() <= 256, "{} {text}", text.len());
         let revision = Revision { description: text, ..history("deployed").remove(0) };
         let made = made(&[revision], 1).unwrap();
-        assert_eq!(made, Made { image: digest("image"), configuration: Some(digest("configuration")) });
+        assert_eq!(made, Made { image: digest("image"), configuration: digest("configuration").short() });
     }
 
     #[test]

@@ -86,8 +86,12 @@ impl Helm {
     /// Lets Helm change the release. It waits for hooks, and for nothing else: that is ours.
     fn change(&self, arguments: &[&str]) -> Result<()> {
         let (limit, seconds) = (self.limit(), format!("{}s", self.limit().as_secs()));
-        self.program.in_place(&[arguments, &["--timeout", &seconds]].concat(), limit)?;
-        Ok(())
+        let done = self.program.in_place(&[arguments, &["--timeout", &seconds]].concat(), limit);
+        let in_progress = |error: &Error| error.causes().iter().any(|cause| cause.contains("another operation"));
+        done.map(drop).map_err(|error| match in_progress(&error) {
+            true => error.help("somebody has begun to work on the release just now: run it again"),
+            false => error,
+        })
     }
 
     fn roll_back(&self, revision: u32) -> Result<()> {
