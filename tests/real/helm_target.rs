@@ -153,6 +153,17 @@ fn a_release_that_fails_goes_back_to_the_verified_revision() {
     };
     // Nothing served before, so nothing is left.
     kubectl(&["create", "namespace", &on.namespaces.0[0]]);
+    // Helm itself is refused: told in its words, and put back, but that is no judgement of the release.
+    quota("create", &["--hard=services=0"]);
+    let refused = on.project.run(&["ci"]);
+    assert_eq!((refused.code, refused.stage("deploy")), (1, "failed"), "{:#}", refused.value);
+    assert!(
+        refused.error().contains("`helm upgrade wine` failed") && refused.error().contains("quota"),
+        "{}",
+        refused.error()
+    );
+    assert!(!on.command(&["history", "wine"]).output().unwrap().status.success(), "there is no such release");
+    quota("delete", &[]);
     quota("create", &["--hard=pods=0"]);
     let refused = on.project.run(&["ci"]);
     assert_eq!((refused.code, refused.stage("deploy")), (4, "failed"), "{:#}", refused.value);
@@ -232,6 +243,34 @@ fn a_locked_release_is_explained_and_recovered() {
     on.helm(&["rollback", "wine", "4"]);
     let deployed = deploys.until(|event| event["event"] == "finished").unwrap();
     assert_eq!(deployed["exit_code"], 0, "{deployed:#}");
+
+    // An uninstallation that waits for somebody's finalizer.
+    let holds = |finalizers: &str| {
+        let patch = format!("{{\"metadata\":{{\"finalizers\":{finalizers}}}}}");
+        kubectl(&[
+            "--namespace",
+            &on.namespaces.0[0],
+            "patch",
+            "service",
+            "wine",
+            "--type",
+            "merge",
+            "--patch",
+            &patch,
+        ]);
+    };
+    project.configure("lock_seconds = 600", "lock_seconds = 3");
+    holds("[\"example.com/holds\"]");
+    let mut child = on.command(&["uninstall", "wine", "--wait", "--timeout", "10m"]).spawn().unwrap();
+    eventually("a release that goes", || on.last().0 == "uninstalling");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    holds("null");
+    let mut deploys = project.start(&["deploy", "staging"]);
+    says(&mut deploys, "is brought to its end");
+    let deployed = deploys.until(|event| event["event"] == "finished").unwrap();
+    assert_eq!(deployed["exit_code"], 0, "{deployed:#}");
+    assert_eq!(on.history().len(), 1);
 }
 
 /// With the Role that `--dry-run` names, and nothing else.

@@ -43,7 +43,12 @@ impl Revision {
     /// Whether an operation on it has not ended. Helm refuses every other one until then, and, where the operation was
     /// killed, for ever.
     pub(super) fn is_pending(&self) -> bool {
-        self.status.starts_with("pending-")
+        self.status.starts_with("pending-") || self.goes()
+    }
+
+    /// Whether it is on its way out: Helm neither upgrades nor installs over it, and uninstalls it once more.
+    pub(super) fn goes(&self) -> bool {
+        self.status == "uninstalling"
     }
 
     /// Whether it has served, or serves.
@@ -176,6 +181,13 @@ mod tests {
         let revision = Revision { description: text, ..history("deployed").remove(0) };
         let made = made(&[revision], 1).unwrap();
         assert_eq!(made, Made { image: digest("image"), configuration: digest("configuration").short() });
+    }
+
+    #[test]
+    fn what_has_not_ended() {
+        let pending = |words: &str| history(words).iter().map(Revision::is_pending).collect::<Vec<_>>();
+        assert_eq!(pending("pending-install pending-upgrade pending-rollback uninstalling"), [true; 4]);
+        assert_eq!(pending("deployed superseded failed uninstalled unknown"), [false; 5]);
     }
 
     #[test]

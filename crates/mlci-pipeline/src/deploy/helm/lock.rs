@@ -62,6 +62,10 @@ impl Helm {
     fn take_back(&self, history: &[Revision], last: &Revision, progress: &dyn Fn(String)) -> Result<()> {
         let number = last.revision;
         match served_before(history, number) {
+            _ if last.goes() => {
+                progress(format!("its end at revision {number} was left behind, and is brought to its end"));
+                self.uninstall()
+            }
             Some(earlier) => {
                 progress(format!("revision {number} was left behind: the release goes back to revision {earlier}"));
                 self.roll_back(earlier)
