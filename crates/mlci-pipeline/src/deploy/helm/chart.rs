@@ -32,6 +32,15 @@ impl Handed {
 }
 
 impl Helm {
+    /// As [`Self::handed`], and a chart of the user's is looked at: whether what it makes can be watched and proved.
+    pub(super) fn checked(&self, release: &Release) -> Result<Handed> {
+        let handed = self.handed(release)?;
+        if self.environment.chart.is_some() {
+            self.check(&self.rendered(&handed)?, &self.cluster.of_release(release)?)?;
+        }
+        Ok(handed)
+    }
+
     pub(super) fn handed(&self, release: &Release) -> Result<Handed> {
         let workload = self.cluster.of_release(release)?;
         let folder = tempfile::tempdir().context(|| "cannot make a temporary folder for the chart".to_owned())?;
@@ -45,11 +54,7 @@ impl Helm {
         let own = self.environment.values.iter().map(|path| self.root.join(path));
         let files = own.chain([stated]).map(|path| shown(&path));
         let values = files.flat_map(|file| ["--values".to_owned(), file]).collect();
-        let handed = Handed { _folder: folder, chart: shown(&chart), values };
-        if self.environment.chart.is_some() {
-            self.check(&self.rendered(&handed)?, &workload)?;
-        }
-        Ok(handed)
+        Ok(Handed { _folder: folder, chart: shown(&chart), values })
     }
 
     /// The chart that `generate helm` writes, with the environment's durations. What is stated as a value has no default
@@ -73,15 +78,17 @@ impl Helm {
         Ok(folder.join(&chart.folder).join(chart.name.as_str()))
     }
 
-    /// What Helm makes of a chart, without asking a cluster. Tests and other hooks are left out: they are no part of what
-    /// is installed.
+    /// What Helm makes of a chart, for the version of the cluster where that can be told, else for the one that Helm was
+    /// built with. Tests and other hooks are left out: they are no part of what is installed.
     pub(super) fn rendered(&self, handed: &Handed) -> Result<Vec<Manifest>> {
-        let arguments = [&["template", self.release()], handed.arguments().as_slice(), &["--no-hooks"]].concat();
+        let version = self.cluster.version().ok();
+        let version: Vec<&str> = version.iter().flat_map(|version| ["--kube-version", version]).collect();
+        let chart = handed.arguments();
+        let arguments = [&["template", self.release()], chart.as_slice(), &["--no-hooks"], &version].concat();
         let text = self.program.in_place(&arguments, self.limit())?;
         manifests(&text, "what Helm makes of the chart")
     }
 
-    /// Whether what a chart of the user's makes can be watched and proved, before anything is changed.
     fn check(&self, manifests: &[Manifest], workload: &Workload) -> Result<()> {
         let (chart, name) = (self.environment.chart.as_deref().unwrap_or_default(), workload.name.as_str());
         let unfit = |what: String| {

@@ -157,7 +157,7 @@ impl Target for Helm {
     ) -> Result<Running, DeployError> {
         // Before anything is changed: a program, a store or a cluster that is not there is no fault of the release.
         self.program.version()?;
-        let handed = self.handed(release)?;
+        let handed = self.checked(release)?;
         let work = async {
             let model = self.cluster.model(release).await?;
             let cluster = self.cluster.connect().await.map_err(other)?;

@@ -106,6 +106,11 @@ impl Kubernetes {
         self.runtime.block_on(async { work(&self.connect().await?).await })
     }
 
+    /// The version of the API server. Not within the runtime.
+    pub(super) fn version(&self) -> Result<String> {
+        self.connected(async |cluster| Ok(cluster.version().to_owned()))
+    }
+
     fn apply_options(&self) -> ApplyOptions {
         let mut options = ApplyOptions::default();
         options.create_namespace = self.create_namespace;
