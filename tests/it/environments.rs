@@ -311,6 +311,18 @@ fn down_needs_no_more_than_the_environments() {
     assert_eq!(processes_in(project.root()), [0_u32; 0]);
 }
 
+/// A process takes over in one step: there is nothing to hold.
+#[test]
+fn there_is_no_rollout_of_a_process() {
+    let project = Project::new();
+    for command in ["pause", "resume", "abort"] {
+        let refused = project.run(&[command, "staging"]);
+        assert_eq!(refused.code, 2, "{:#}", refused.value);
+        assert!(refused.error().contains("takes over in one step"), "{}", refused.error());
+        assert!(project.run(&[command, "nowhere"]).error().contains("no environment `nowhere`"));
+    }
+}
+
 /// A server that answers nobody is replaced, on its own port.
 #[test]
 fn a_server_that_hangs_is_replaced() {

@@ -51,12 +51,12 @@ impl Drop for Namespaces {
 
 /// A pipeline that deploys to them.
 pub(crate) struct OnCluster {
-    project: Project,
-    namespaces: Namespaces,
+    pub(crate) project: Project,
+    pub(crate) namespaces: Namespaces,
 }
 
 impl OnCluster {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (project, word) = (Project::new(), unique());
         let registry = variable("MLCI_LAB_KUBE_REGISTRY");
         project.configure("[image]", &format!("[image]\nrepository = \"{registry}/team/wine-{word}\""));
@@ -65,7 +65,15 @@ impl OnCluster {
         Self { project, namespaces }
     }
 
-    fn images(&self, environment: usize) -> Vec<String> {
+    /// One that goes by way of Helm.
+    pub(crate) fn by_helm() -> Self {
+        let on = Self::new();
+        let helm = format!("target = \"helm\"\nhelm = \"{}\"", variable("MLCI_LAB_HELM"));
+        on.project.configure("target = \"kubernetes\"", &helm);
+        on
+    }
+
+    pub(crate) fn images(&self, environment: usize) -> Vec<String> {
         self.namespaces.images(environment)
     }
 }

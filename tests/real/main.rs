@@ -10,6 +10,8 @@ mod project;
 mod elk;
 mod grafana;
 mod helm;
+mod helm_target;
+mod hold;
 mod kubernetes;
 mod mlflow;
 mod prometheus;

@@ -1,4 +1,4 @@
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use kube::{
     Client, Config,
@@ -6,9 +6,11 @@ use kube::{
 };
 
 use crate::{
+    apply::FIELD_MANAGER,
     call::Action,
     error::{Error, Result},
     place::Place,
+    workload::LABEL_MANAGER,
 };
 
 /// Which cluster to connect to.
@@ -40,6 +42,8 @@ pub struct Cluster {
     pub(crate) client: Client,
     pub(crate) place: Arc<Place>,
     pub(crate) timeout: Duration,
+    /// The manager whose Deployments are worked on: the value of their label `app.kubernetes.io/managed-by`.
+    pub(crate) owner: &'static str,
     version: String,
 }
 
@@ -84,12 +88,28 @@ impl Cluster {
     /// # Errors
     /// As for [`Cluster::connect`], without those of the kubeconfig.
     pub async fn with_client(client: Client, place: Place, timeout: Duration) -> Result<Self> {
-        let mut cluster = Self { client, place: Arc::new(place), timeout, version: String::new() };
+        let place = Arc::new(place);
+        let mut cluster = Self { client, place, timeout, owner: FIELD_MANAGER, version: String::new() };
         let action = Action { verb: "get", resource: "/version", namespace: None, name: None };
         // Once only: whoever cannot be reached now is to be reported now.
         let version = cluster.call_once(&action, cluster.client.apiserver_version()).await?;
         cluster.version = version.git_version;
         Ok(cluster)
+    }
+
+    /// The same connection, for what a Helm release has made: [`Cluster::restart`], [`Cluster::scale`],
+    /// [`Cluster::pause`], [`Cluster::resume`], [`Cluster::applied`] and [`Deployed::ours`](crate::Deployed::ours) go by
+    /// Helm's label then. [`Cluster::apply`], [`Cluster::prune`] and [`Cluster::delete`] stay with what mlci has made
+    /// itself.
+    #[must_use]
+    pub const fn of_helm(mut self) -> Self {
+        self.owner = "Helm";
+        self
+    }
+
+    /// Whether an object with these labels is the owner's.
+    pub(crate) fn owns(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(LABEL_MANAGER).is_some_and(|manager| manager == self.owner)
     }
 
     /// The context and the address.

@@ -10,7 +10,7 @@ use crate::{
     call::{Action, optional},
     cluster::Cluster,
     error::{Error, Result},
-    manifest::HIDDEN,
+    manifest::{HIDDEN, Manifest},
     object::ObjectId,
     place::FieldConflict,
     workload::Workload,
@@ -117,10 +117,39 @@ impl Cluster {
     }
 }
 
+impl ObjectDiff {
+    /// What differs between two lists of manifests, such as those of two revisions of a Helm release: in the order of the
+    /// new ones, and then what is in the old ones only. Nothing is asked of a cluster. The values in Secrets are not
+    /// shown.
+    #[must_use]
+    pub fn between(before: &[Manifest], after: &[Manifest]) -> Vec<Self> {
+        let find =
+            |list: &[Manifest], id: &ObjectId| list.iter().find(|it| it.id() == *id).map(|it| it.value().clone());
+        let mut found = Vec::new();
+        for manifest in after {
+            let object = manifest.id();
+            let difference = match find(before, &object) {
+                None => Difference::New,
+                Some(old) => match compared(&object, &old, manifest.value()) {
+                    changes if changes.is_empty() => continue,
+                    changes => Difference::Changed(changes),
+                },
+            };
+            found.push(Self { object, difference });
+        }
+        let gone = before.iter().map(Manifest::id).filter(|id| find(after, id).is_none());
+        found.extend(gone.map(|object| Self { object, difference: Difference::Removed }));
+        found
+    }
+}
+
 fn changes(id: &ObjectId, before: &DynamicObject, after: &DynamicObject) -> Vec<FieldChange> {
-    let (before, after) = (declarative(before), declarative(after));
+    compared(id, &declarative(before), &declarative(after))
+}
+
+fn compared(id: &ObjectId, before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut found = Vec::new();
-    compare("", Some(&before), Some(&after), &mut found);
+    compare("", Some(before), Some(after), &mut found);
     if id.kind == "Secret" && id.api_version == "v1" {
         for change in found.iter_mut().filter(|it| it.path.starts_with(".data") || it.path.starts_with(".stringData")) {
             for value in [&mut change.before, &mut change.after].into_iter().flatten() {
@@ -214,6 +243,18 @@ mod tests {
              .spec.containers[x]: {\"name\":\"x\"} -> nothing\n    .spec.list[1]: nothing -> \"b\"\n    \
              .spec.replicas: 1 -> nothing"
         );
+    }
+
+    #[test]
+    fn two_lists_of_manifests() {
+        let read = |text: &str| Manifest::read(text).unwrap();
+        let of = |kind: &str, value: u32| {
+            format!("---\napiVersion: v1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{b: {value}}}\n")
+        };
+        let before = read(&(of("Service", 1) + &of("ConfigMap", 1) + &of("Same", 1)));
+        let after = read(&(of("New", 1) + &of("Service", 2) + &of("Same", 1)));
+        let lines: Vec<_> = ObjectDiff::between(&before, &after).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["+ New `a`", "~ Service `a`\n    .spec.b: 1 -> 2", "- ConfigMap `a`"]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub use crate::{
     place::{FieldConflict, Place},
     quantity::Quantity,
     record::Deployed,
-    role::role,
+    role::{helm_role, role},
     rollout::{Failure, PodState, Progress, Reason, RolledOut, RolloutOptions},
     table::Table,
     workload::{Autoscale, Ingress, Network, Probes, Resources, Route, ServiceMonitor, Workload, WorkloadError},

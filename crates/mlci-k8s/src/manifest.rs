@@ -99,8 +99,17 @@ impl Manifest {
         }
     }
 
-    pub(crate) const fn value(&self) -> &Value {
+    /// The object itself, with what a Secret keeps.
+    #[must_use]
+    pub const fn value(&self) -> &Value {
         &self.0
+    }
+}
+
+impl fmt::Display for Manifest {
+    /// As a YAML document.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::yaml::document(&self.0))
     }
 }
 

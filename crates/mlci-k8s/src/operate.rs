@@ -6,7 +6,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::{
-    apply::{Applied, ApplyOptions, FIELD_MANAGER, is_ours},
+    apply::{Applied, ApplyOptions, FIELD_MANAGER},
     call::Action,
     cluster::Cluster,
     error::{Error, Result},
@@ -93,11 +93,35 @@ impl Cluster {
         Ok(done)
     }
 
+    /// What has been applied last, by whomever, such as by Helm ([`Cluster::of_helm`]): what [`Cluster::rollout`] waits
+    /// for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotOurs`], also for a Deployment whose image has no digest; the errors of every call.
+    pub async fn applied(&self, namespace: &Namespace, name: &Name) -> Result<Applied> {
+        let deployment = self.our_deployment("watch", namespace, name).await?;
+        self.as_applied(namespace, name, deployment)
+    }
+
+    fn as_applied(&self, namespace: &Namespace, name: &Name, deployment: Deployment) -> Result<Applied> {
+        let image: Option<ImageReference> = server_image(&deployment).and_then(|image| image.parse().ok());
+        Ok(Applied {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            image: image.ok_or_else(|| self.not_ours("patch", namespace, name))?,
+            uid: deployment.metadata.uid.unwrap_or_default(),
+            generation: deployment.metadata.generation.unwrap_or_default(),
+            obsolete: Vec::new(),
+            autoscaler: None,
+            declared: Vec::new(),
+        })
+    }
+
     async fn our_deployment(&self, verb: &'static str, namespace: &Namespace, name: &Name) -> Result<Deployment> {
         let api = self.deployments(namespace);
         let action = Action::new("get", &DEPLOYMENT.resource, namespace.as_str(), name.as_str());
         let deployment = self.call(&action, || api.get(name.as_str())).await?;
-        if is_ours(deployment.labels()) {
+        if self.owns(deployment.labels()) {
             return Ok(deployment);
         }
         Err(self.not_ours(verb, namespace, name))
@@ -123,17 +147,7 @@ impl Cluster {
         patch["metadata"] = json!({ "uid": before.uid() });
         let patch = Patch::Merge(patch);
         let deployment = self.call(&action, || api.patch(name.as_str(), &params, &patch)).await?;
-        let image: Option<ImageReference> = server_image(&deployment).and_then(|image| image.parse().ok());
-        Ok(Applied {
-            namespace: namespace.clone(),
-            name: name.clone(),
-            image: image.ok_or_else(|| self.not_ours("patch", namespace, name))?,
-            uid: deployment.metadata.uid.unwrap_or_default(),
-            generation: deployment.metadata.generation.unwrap_or_default(),
-            obsolete: Vec::new(),
-            autoscaler: None,
-            declared: Vec::new(),
-        })
+        self.as_applied(namespace, name, deployment)
     }
 }
 

@@ -5,7 +5,6 @@ use kube::ResourceExt;
 use mlci_core::Digest;
 
 use crate::{
-    apply::is_ours,
     call::{Action, optional},
     cluster::Cluster,
     error::Result,
@@ -22,8 +21,10 @@ pub struct Deployed {
     pub image: String,
     /// The image's digest. None when someone else deployed by a tag.
     pub digest: Option<Digest>,
-    /// Whether mlci made it.
+    /// Whether mlci made it; of [`Cluster::of_helm`], whether Helm did.
     pub ours: bool,
+    /// Whether somebody holds its rollout where it is: [`Cluster::pause`], `kubectl rollout pause`.
+    pub paused: bool,
     /// The record: [`Workload::annotations`](crate::Workload::annotations), and those that others have added.
     pub annotations: BTreeMap<String, String>,
     /// How many pods there are to be.
@@ -46,11 +47,11 @@ impl Cluster {
         let api = self.deployments(namespace);
         let action = Action::new("get", &DEPLOYMENT.resource, namespace.as_str(), name.as_str());
         let found = optional(self.call(&action, || api.get(name.as_str())).await)?;
-        Ok(found.map(|deployment| deployed(&deployment)))
+        Ok(found.map(|deployment| deployed(&deployment, self.owns(deployment.labels()))))
     }
 }
 
-fn deployed(deployment: &Deployment) -> Deployed {
+fn deployed(deployment: &Deployment, ours: bool) -> Deployed {
     let number = |number: Option<i32>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
     let image = server_image(deployment).unwrap_or_default().to_owned();
     let status = deployment.status.clone().unwrap_or_default();
@@ -62,7 +63,8 @@ fn deployed(deployment: &Deployment) -> Deployed {
     Deployed {
         digest: image.split_once('@').and_then(|(_, digest)| digest.parse().ok()),
         image,
-        ours: is_ours(deployment.labels()),
+        ours,
+        paused: deployment.spec.as_ref().and_then(|spec| spec.paused) == Some(true),
         annotations,
         desired,
         ready: number(status.ready_replicas),

@@ -67,6 +67,21 @@ pub fn role(workload: &Workload, name: &Name) -> Result<Value, WorkloadError> {
     }))
 }
 
+/// As [`role`], for a workload that Helm installs: the chart's objects, what it takes to watch and verify them, and the
+/// Secrets that Helm keeps its revisions in.
+///
+/// # Errors
+/// [`WorkloadError`], see [`Workload::render`].
+pub fn helm_role(workload: &Workload, name: &Name) -> Result<Value, WorkloadError> {
+    let mut role = role(workload, name)?;
+    let verbs = ["get", "list", "create", "update", "patch", "delete"];
+    let secrets = json!({ "apiGroups": [""], "resources": ["secrets"], "verbs": verbs });
+    if let Some(rules) = role["rules"].as_array_mut() {
+        rules.push(secrets);
+    }
+    Ok(role)
+}
+
 /// Group and resource as they most often are.
 fn guessed(object: &Value) -> (String, String) {
     let text = |key: &str| object[key].as_str().unwrap_or_default();

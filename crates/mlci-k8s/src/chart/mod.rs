@@ -49,6 +49,9 @@ pub struct Chart {
     /// The chart's version (Semantic Versioning 2). This crate's: the chart changes with it and with what it is made from,
     /// and `helm package --version` states another.
     pub version: String,
+    /// The version of what it runs, which `helm list` shows. Empty: left out, since what runs is stated at each
+    /// installation.
+    pub app_version: String,
     /// The command that makes the chart anew, for the first line of its files. Empty: none is named.
     pub made_by: String,
     /// What the chart makes.
@@ -85,6 +88,7 @@ impl Chart {
             name: workload.name.clone(),
             description: format!("The model server {}", workload.name),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            app_version: String::new(),
             made_by: String::new(),
             workload,
         }
@@ -155,7 +159,7 @@ impl Chart {
     }
 
     fn chart_yaml(&self) -> String {
-        let object = serde_json::json!({
+        let mut object = serde_json::json!({
             "apiVersion": "v2",
             "description": self.description,
             // The sleep before a pod's end, without a shell in the image: on by default since 1.30.
@@ -164,6 +168,9 @@ impl Chart {
             "type": "application",
             "version": self.version,
         });
+        if !self.app_version.is_empty() {
+            object["appVersion"] = self.app_version.as_str().into();
+        }
         crate::yaml::document(&object).trim_start_matches("---\n").to_owned()
     }
 }

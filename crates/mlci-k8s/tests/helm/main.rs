@@ -160,6 +160,37 @@ fn the_defaults_are_what_is_applied_without_helm() {
     }
 }
 
+/// Values that are stated make the same of a chart that has others by default.
+#[test]
+#[ignore = "needs Helm: cargo xtask test --lab helm"]
+fn stated_values_are_what_is_applied_without_helm() {
+    let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let mut workload = workload("wine-quality");
+    workload.drain = std::time::Duration::from_secs(2);
+    let mut chart = Chart::new(workload.clone());
+    chart.app_version = "7".to_owned();
+    let chart = write(&chart);
+    for full in [false, true] {
+        if full {
+            workload.replicas = Some(3);
+            workload.service_port = 8443;
+            workload.resources.cpu_limit = Some("1.5".parse().unwrap());
+            workload.pull_secrets = vec!["one".parse().unwrap()];
+            workload.env.extend([
+                entry("MLCI_ENVIRONMENT", "staging"),
+                entry("A", "08"),
+                entry("T", "a: \"b\" # {{c}}"),
+            ]);
+            workload.extra_labels.extend([entry("mlci.environment", "staging"), entry("team", "1e5")]);
+            workload.annotations.extend([entry("mlci.model-version", "20161216")]);
+            workload.pod_annotations.extend([entry("prometheus.io/scrape", "true")]);
+        }
+        let values = chart.values(&Chart::values_of(&workload, if full { "staging" } else { "" }).to_string());
+        let made = by_kind(chart.template("wine-quality", &["--skip-tests", "--values", &values]));
+        assert_eq!(made, by_kind(workload.render().unwrap()));
+    }
+}
+
 /// The test's pod is as restricted as the server's, of the same image, and no Service sends requests to it.
 #[test]
 #[ignore = "needs Helm: cargo xtask test --lab helm"]

@@ -97,6 +97,24 @@ pub enum Command {
         #[arg(long, value_parser = for_the_record, default_value = "rolled back by hand")]
         reason: String,
     },
+    /// Hold a rollout in a cluster where it is.
+    Pause {
+        /// The environment.
+        environment: Label,
+    },
+    /// Let a rollout go on that was paused.
+    Resume {
+        /// The environment.
+        environment: Label,
+    },
+    /// Give up what is being deployed to a cluster: bring back what was verified there last.
+    Abort {
+        /// The environment.
+        environment: Label,
+        /// Why, for the record.
+        #[arg(long, value_parser = for_the_record, default_value = "given up by hand")]
+        reason: String,
+    },
     /// Show what runs in the environments.
     Status {
         /// Only this one.

@@ -6,11 +6,7 @@ use std::{env, ffi::OsString, io::Write as _, os::unix::process::CommandExt as _
 use mlci_artifact::Scheme;
 
 use super::arguments::{Command, ModelsCommand};
-use crate::{
-    config::{Loaded, TargetKind},
-    error::Error,
-    generate::Subject,
-};
+use crate::{config::Loaded, error::Error, generate::Subject};
 
 /// Set for the program that was built anew, so that it does not try again.
 const AGAIN: &str = "MLCI_BUILT_WITH_FEATURES";
@@ -23,7 +19,7 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let data = of(&config.data.path).filter(|feature| store != Some(*feature));
     let mlflow = (config.track.mlflow.is_some() && !cfg!(feature = "mlflow")).then_some("mlflow");
     let registry = (config.image.repository.is_some() && !cfg!(feature = "registry")).then_some("registry");
-    let on_cluster = config.environment.values().any(|environment| environment.target == TargetKind::Kubernetes);
+    let on_cluster = config.environment.values().any(|environment| environment.target.is_cluster());
     // Without a repository there is no chart: that is said before anything is built.
     let chart =
         matches!(command, Command::Generate { subject: Subject::Helm, .. }) && config.image.repository.is_some();

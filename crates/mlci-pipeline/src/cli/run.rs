@@ -172,6 +172,9 @@ fn name(command: &Command) -> &'static str {
         Command::Approve { .. } => "approve",
         Command::Promote { .. } => "promote",
         Command::Rollback { .. } => "rollback",
+        Command::Pause { .. } => "pause",
+        Command::Resume { .. } => "resume",
+        Command::Abort { .. } => "abort",
         Command::Status { .. } => "status",
         Command::Trace { .. } => "trace",
         Command::Runs { .. } => "runs",
@@ -217,6 +220,9 @@ fn carry_out(pipeline: &Pipeline, command: Command, observer: &Arc<dyn Observer>
         }
         Command::Promote { model, to, reason } => pipeline.promote(&model, &to, &reason),
         Command::Rollback { environment, to, reason } => pipeline.rollback(&environment, to.as_deref(), &reason),
+        Command::Pause { environment } => pipeline.pause(&environment),
+        Command::Resume { environment } => pipeline.resume(&environment),
+        Command::Abort { environment, reason } => pipeline.abort(&environment, &reason),
         Command::Status { environment } => pipeline.status(environment.as_ref()),
         Command::Trace { thing } => pipeline.trace(&thing),
         Command::Runs { command } => match command.unwrap_or(RunsCommand::List) {

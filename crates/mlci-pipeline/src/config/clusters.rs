@@ -1,6 +1,6 @@
 //! Where environments stand in clusters: in namespaces that there can be, and apart.
 
-use super::{Config, TargetKind};
+use super::Config;
 
 /// An environment's key that cannot be: its table, its key, what is wrong, and what to do.
 pub(super) type Fault = (String, &'static str, String, &'static str);
@@ -8,7 +8,7 @@ pub(super) type Fault = (String, &'static str, String, &'static str);
 /// The first of them.
 pub(super) fn fault(config: &Config) -> Option<Fault> {
     let mut seen: Vec<(String, Option<&str>, &str)> = Vec::new();
-    let clusters = config.environment.iter().filter(|(_, environment)| environment.target == TargetKind::Kubernetes);
+    let clusters = config.environment.iter().filter(|(_, environment)| environment.target.is_cluster());
     for (name, environment) in clusters {
         let table = format!("environment.{name}");
         let namespace = environment.namespace_of(&config.project.name, name);

@@ -13,7 +13,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Environment {
-    /// What it runs on: `process` (a process on this machine) or `kubernetes`.
+    /// What it runs on: `process` (a process on this machine), `kubernetes`, or `helm` (a cluster, by way of Helm).
+    /// Keys that are of `kubernetes` are of `helm` too, but for tables, `manifests` and `patches`.
     pub target: TargetKind,
     /// `kubernetes`: the context of the kubeconfig (`KUBECONFIG`, else `~/.kube/config`); never the present one by
     /// accident.
@@ -66,7 +67,22 @@ pub struct Environment {
     /// `kubernetes`: YAML files with changes of the objects that mlci makes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<String>,
-    /// What `manifests` and `patches` name.
+    /// `helm`: the chart's folder, one that `generate helm` has made and may have been changed since. Default: the same
+    /// chart, made anew for each release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chart: Option<String>,
+    /// `helm`: YAML files with values of your own for the chart. What an environment's other keys say goes before them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// `helm`: the program: a name on PATH, or a path with a `/` in it. Default: `helm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helm: Option<String>,
+    /// `helm`: after how many seconds a release that is still locked (`pending-upgrade` and the like) counts as left
+    /// behind. More than the longest operation of whoever else uses Helm there. Default: how long a deployment may take,
+    /// 300 at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_seconds: Option<u32>,
+    /// What `manifests`, `patches`, `chart` and `values` name.
     #[serde(skip_deserializing, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(skip)]
     pub files: BTreeMap<String, OwnFile>,
@@ -87,7 +103,7 @@ pub struct Environment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_days: Option<u32>,
     /// How the server logs: `text`, or `ecs` (a JSON object a line, in the Elastic Common Schema). Default: `text` for
-    /// `process`, where a person reads it, and `ecs` for `kubernetes`, where a collector does.
+    /// `process`, where a person reads it, and `ecs` in a cluster, where a collector does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_format: Option<LogFormat>,
     /// Which requests are logged: `none`, `errors` or `all`. Default: `errors`.
@@ -116,6 +132,10 @@ impl Default for Environment {
             service_monitor: None,
             manifests: Vec::new(),
             patches: Vec::new(),
+            chart: None,
+            values: Vec::new(),
+            helm: None,
+            lock_seconds: None,
             files: BTreeMap::new(),
             approval: Approval::None,
             port: None,
@@ -142,7 +162,7 @@ impl Environment {
     pub fn log_variables(&self, name: &str) -> [(&'static str, String); 3] {
         let format = self.log_format.unwrap_or(match self.target {
             TargetKind::Process => LogFormat::Text,
-            TargetKind::Kubernetes => LogFormat::Ecs,
+            TargetKind::Kubernetes | TargetKind::Helm => LogFormat::Ecs,
         });
         let format = match format {
             LogFormat::Text => "text",
@@ -181,6 +201,26 @@ pub enum TargetKind {
     Process,
     /// A Deployment behind a Service in a Kubernetes cluster.
     Kubernetes,
+    /// The same, as a release of Helm's.
+    Helm,
+}
+
+impl TargetKind {
+    /// Whether it is in a cluster.
+    #[must_use]
+    pub const fn is_cluster(self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Helm)
+    }
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Kubernetes => "kubernetes",
+            Self::Helm => "helm",
+        }
+    }
 }
 
 /// How the server logs.

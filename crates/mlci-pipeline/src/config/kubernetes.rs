@@ -1,12 +1,12 @@
 //! What an environment in a cluster may have besides pods and a Service.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
-use mlci_core::{Digest, FileError, open_file};
+use mlci_core::{Digest, FileError, digest_file, open_file};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Environment, clusters::Fault};
+use super::{Config, Environment, TargetKind, clusters::Fault};
 
 /// `[environment.NAME.autoscale]`: a HorizontalPodAutoscaler, in place of `replicas`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,21 +99,48 @@ pub struct OwnFile {
 /// Reads the files that environments in clusters name.
 pub(super) fn read_files(config: &mut Config, root: &Path) -> Result<(), Fault> {
     for (name, environment) in &mut config.environment {
-        for (key, paths) in [("manifests", &environment.manifests), ("patches", &environment.patches)] {
+        let fault = |key: &'static str, help: &'static str, error: &FileError| {
+            let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            (format!("environment.{name}"), key, format!("`environment.{name}.{key}`: {error}{source}"), help)
+        };
+        let lists =
+            [("manifests", &environment.manifests), ("patches", &environment.patches), ("values", &environment.values)];
+        for (key, paths) in lists {
             for path in paths {
-                let fault = |error: String| {
-                    let help = "name YAML files, relative to mlci.toml";
-                    (format!("environment.{name}"), key, format!("`environment.{name}.{key}`: {error}"), help)
-                };
-                let text = read(&root.join(path)).map_err(|error| {
-                    let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                    fault(format!("{error}{}", source.unwrap_or_default()))
-                })?;
+                let text = read(&root.join(path))
+                    .map_err(|error| fault(key, "name YAML files, relative to mlci.toml", &error))?;
                 environment.files.insert(path.clone(), OwnFile { digest: Digest::of(text.as_bytes()), text });
             }
         }
+        if let Some(chart) = &environment.chart {
+            let help = "name the folder of a chart, with its Chart.yaml, relative to mlci.toml";
+            let files = chart_files(root, chart).map_err(|error| fault("chart", help, &error))?;
+            environment.files.extend(files);
+        }
     }
     Ok(())
+}
+
+/// The files of a chart: their digests, since Helm reads them itself. Paths are relative to the configuration's.
+fn chart_files(root: &Path, chart: &str) -> Result<Vec<(String, OwnFile)>, FileError> {
+    let chart = chart.trim_end_matches('/');
+    open_file(&root.join(chart).join("Chart.yaml"))?;
+    let (mut folders, mut found) = (vec![chart.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let place = root.join(&folder);
+        for entry in fs::read_dir(&place).map_err(FileError::at("read", &place))? {
+            let entry = entry.map_err(FileError::at("read", &place))?;
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            // A link to a folder is refused as no file: such links may go round in circles.
+            if entry.file_type().map_err(FileError::at("read", &entry.path()))?.is_dir() {
+                folders.push(path);
+            } else {
+                let (digest, _) = digest_file(&entry.path())?;
+                found.push((path, OwnFile { digest, text: String::new() }));
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn read(path: &Path) -> Result<String, FileError> {
@@ -127,6 +154,9 @@ impl Environment {
             let help = "write a number of milliseconds, such as 200, or leave the key out";
             return Some(("", "latency_ms", "`latency_ms` is 0".to_owned(), help));
         }
+        if self.target == TargetKind::Helm {
+            return self.helm_fault();
+        }
         let scale = self.autoscale.as_ref()?;
         if scale.min == 0 {
             let help = "write 1 or more: without a pod nothing is verified";
@@ -135,6 +165,26 @@ impl Environment {
         if scale.max < scale.min {
             let message = format!("`autoscale.max` is {} and `autoscale.min` {}", scale.max, scale.min);
             return Some((".autoscale", "max", message, "write at least as many as `min`"));
+        }
+        None
+    }
+
+    /// What a chart of mlci's has no values for.
+    fn helm_fault(&self) -> Option<(&'static str, &'static str, String, &'static str)> {
+        for (key, is_there) in [
+            ("autoscale", self.autoscale.is_some()),
+            ("network", self.network.is_some()),
+            ("ingress", self.ingress.is_some()),
+            ("route", self.route.is_some()),
+            ("service_monitor", self.service_monitor.is_some()),
+            ("manifests", !self.manifests.is_empty()),
+            ("patches", !self.patches.is_empty()),
+        ] {
+            if is_there {
+                let message = format!("the target `helm` has no `{key}`");
+                let help = "add it to a chart of your own: generate helm, then chart = \"charts/PROJECT\"";
+                return Some(("", key, message, help));
+            }
         }
         None
     }
@@ -165,6 +215,44 @@ mod tests {
         };
         let (none, one, other) = (digest(None), digest(Some("a: 1")), digest(Some("a: 2")));
         assert!(none != one && one != other && one == digest(Some("a: 1")));
+    }
+
+    #[test]
+    fn a_chart_is_a_part_of_what_is_approved() {
+        let folder = tempfile::tempdir().unwrap();
+        let chart = folder.path().join("chart/templates");
+        fs::create_dir_all(&chart).unwrap();
+        let keys = "chart = \"chart/\"\n";
+        let missing = loaded(folder.path(), keys).err().unwrap().to_string();
+        assert!(missing.contains("`environment.staging.chart`") && missing.contains("Chart.yaml"), "{missing}");
+        fs::write(folder.path().join("chart/Chart.yaml"), "name: wine").unwrap();
+        let digest = |text: &str| {
+            fs::write(chart.join("own.yaml"), text).unwrap();
+            loaded(folder.path(), keys).unwrap().config.environment[0].digest()
+        };
+        assert_ne!(digest("a: 1"), digest("a: 2"));
+        std::os::unix::fs::symlink("..", chart.join("round")).unwrap();
+        let round = loaded(folder.path(), keys).err().unwrap().to_string();
+        assert!(round.contains("chart/templates/round") && round.contains("no regular file"), "{round}");
+    }
+
+    #[test]
+    fn what_a_chart_has_no_values_for_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |rest: &str| {
+            let path = folder.path().join("mlci.toml");
+            fs::write(&path, format!("{}{rest}", START.replace("kubernetes", "helm"))).unwrap();
+            load(&path, None, |_| None).err().unwrap().to_string()
+        };
+        fs::write(folder.path().join("own.yaml"), "a: 1").unwrap();
+        for (rest, key) in [
+            ("manifests = [\"own.yaml\"]\n", "manifests"),
+            ("[environment.staging.autoscale]\nmin = 1\nmax = 2\n", "autoscale"),
+            ("[environment.staging.ingress]\nhost = \"a.b\"\n", "ingress"),
+        ] {
+            let error = refused(rest);
+            assert!(error.contains("mlci.toml:") && error.contains(&format!("has no `{key}`")), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,11 @@
 mod candidate;
 mod commands;
 #[cfg(feature = "kubernetes")]
+mod helm;
+mod hold;
+#[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod late;
 mod look;
 mod process;
 mod status;
@@ -11,9 +15,9 @@ mod target;
 #[cfg(feature = "kubernetes")]
 mod workload;
 
-#[cfg(feature = "kubernetes")]
-pub(crate) use self::workload::workload;
 pub use self::{commands::Which, target::Look};
+#[cfg(feature = "kubernetes")]
+pub(crate) use self::{helm::version as helm_version, workload::workload};
 
 use jiff::Timestamp;
 use mlci_core::Label;
@@ -68,17 +72,23 @@ impl Pipeline {
         match environment.target {
             TargetKind::Process => self.process(name.as_str(), environment),
             #[cfg(feature = "kubernetes")]
-            TargetKind::Kubernetes => {
-                let (project, image) = (&self.config().project.name, &self.config().image);
-                let (store, runtime) = (self.store().clone(), self.runtime());
-                let target = kubernetes::Kubernetes::new(name, project, environment, image, store, runtime)?;
-                Ok(Box::new(target))
+            TargetKind::Kubernetes => Ok(Box::new(self.cluster(name, environment)?)),
+            #[cfg(feature = "kubernetes")]
+            TargetKind::Helm => {
+                let cluster = self.cluster(name, environment.clone())?;
+                Ok(Box::new(helm::Helm::new(self, name, environment, cluster)?))
             }
             #[cfg(not(feature = "kubernetes"))]
-            TargetKind::Kubernetes => Err(Error::invalid(format!(
+            TargetKind::Kubernetes | TargetKind::Helm => Err(Error::invalid(format!(
                 "environment `{name}` needs the feature `kubernetes`, which this program was built without"
             ))),
         }
+    }
+
+    #[cfg(feature = "kubernetes")]
+    fn cluster(&self, name: &Label, environment: Environment) -> Result<kubernetes::Kubernetes> {
+        let (project, image) = (&self.config().project.name, &self.config().image);
+        kubernetes::Kubernetes::new(name, project, environment, image, self.store().clone(), self.runtime())
     }
 
     fn process(&self, name: &str, environment: Environment) -> Result<Box<dyn Target>> {
@@ -245,7 +255,9 @@ impl Pipeline {
                     Asked::ByPerson { .. } => crate::ci::is_ci_job(),
                 },
         };
-        self.record(name, history.last_number(), &happened)?;
+        if let Err(refused) = self.record(name, history.last_number(), &happened) {
+            return Err(self.give_way(name, &*target, release, &history, refused));
+        }
         Ok(verified(name, release, &running))
     }
 
@@ -264,6 +276,11 @@ impl Pipeline {
         match target.deploy(release, history.serving(), &progress) {
             Ok(running) => Ok(running),
             Err(DeployError::Other(error)) => Err(error),
+            Err(DeployError::Paused(error)) => {
+                let line = |verb: &str| self.command_line(&format!("{verb} {name}"));
+                let (resume, abort) = (line("resume"), line("abort"));
+                Err(error.help(format!("let it go on: {resume}; or give it up: {abort}")))
+            }
             Err(DeployError::Release(error)) => {
                 let mut causes = vec![error.message.clone()];
                 causes.extend(error.causes());
@@ -288,30 +305,6 @@ impl Pipeline {
                 Err(Error::new(Outcome::RolledBack, format!("{} failed in `{name}`; {kept}", shown(release)))
                     .because_of(causes)
                     .help(help))
-            }
-        }
-    }
-
-    /// Appends to an environment's log. An approval that came in since it was read is no reason to stop; another
-    /// deployment is.
-    fn record(&self, name: &Label, mut last: Option<u64>, happened: &Happened) -> Result<()> {
-        let log = self.records().environment(name)?;
-        loop {
-            match self.block_on(log.append_after(last, happened, &happened.references())) {
-                Ok(_) => return Ok(()),
-                Err(mlci_artifact::Error::Conflict { .. }) => {
-                    let history = self.history(name)?;
-                    let since = history.0.iter().filter(|entry| last.is_none_or(|last| entry.number > last));
-                    if let Some(other) = since.clone().find(|entry| !matches!(entry.body, Happened::Approved { .. })) {
-                        return Err(Error::fail(format!(
-                            "somebody else changed `{name}` at the same time (entry {} of its log)",
-                            other.number
-                        ))
-                        .help(format!("see what serves there: {}", self.command_line(&format!("status {name}")))));
-                    }
-                    last = history.last_number();
-                }
-                Err(error) => return Err(error.into()),
             }
         }
     }

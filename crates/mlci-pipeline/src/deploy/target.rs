@@ -34,6 +34,27 @@ pub(crate) trait Target {
     /// Stops what runs there. Returns whether anything did.
     fn stop(&self) -> Result<bool, Error>;
 
+    /// Holds a deployment that is under way where it is. What serves goes on.
+    fn pause(&self) -> Result<(), Error> {
+        Err(one_step())
+    }
+
+    /// Lets go on what was held.
+    fn resume(&self) -> Result<(), Error> {
+        Err(one_step())
+    }
+
+    /// The image that is to run there, whether or not it is ready: a deployment that is under way shows here first.
+    fn wanted(&self) -> Result<Option<Digest>, Error> {
+        Err(one_step())
+    }
+
+    /// Gives up what is being deployed, by whomever, held or not: brings back what was verified last, or removes what
+    /// there is where nothing ever was. To call it again is safe.
+    fn give_up(&self, _back: Option<&Release>, _progress: &dyn Fn(String)) -> Result<Option<Running>, DeployError> {
+        Err(one_step().into())
+    }
+
     /// What runs there has logged, and where that is.
     fn log(&self) -> Result<Option<(String, Vec<u8>)>, Error>;
 
@@ -47,6 +68,12 @@ pub(crate) trait Target {
     fn tables(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
+}
+
+/// Why a target without a rollout has none to hold.
+fn one_step() -> Error {
+    Error::invalid("a process on this machine takes over in one step: there is no rollout to hold or to give up")
+        .help("a deployment that is under way is stopped by Ctrl-C; to go back to the release before: rollback")
 }
 
 /// What to show of a deployment.
@@ -85,8 +112,20 @@ pub(crate) struct Running {
 pub(crate) enum DeployError {
     /// The release itself is at fault: it does not start, or does not answer as it should.
     Release(Error),
+    /// Somebody holds it where it is.
+    #[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "only rollouts can be held"))]
+    Paused(Error),
     /// Something else is: a port in use, a full disk.
     Other(Error),
+}
+
+impl DeployError {
+    /// What is wrong, whoever's fault it is.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Release(error) | Self::Paused(error) | Self::Other(error) => error,
+        }
+    }
 }
 
 impl From<Error> for DeployError {

@@ -22,7 +22,9 @@ impl Pipeline {
         let environments = config.environment.iter().map(|(name, environment)| Environment {
             name: name.clone(),
             place: match (environment.target, environment.port) {
-                (TargetKind::Kubernetes, _) => Place::Namespace(environment.namespace_of(&config.project.name, name)),
+                (TargetKind::Kubernetes | TargetKind::Helm, _) => {
+                    Place::Namespace(environment.namespace_of(&config.project.name, name))
+                }
                 (TargetKind::Process, Some(port)) => Place::Address(format!("127.0.0.1:{port}")),
                 (TargetKind::Process, None) => Place::Unknown,
             },

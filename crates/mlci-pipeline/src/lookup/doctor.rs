@@ -54,6 +54,7 @@ impl Pipeline {
                 self.images(),
             ];
             findings.extend(self.programs());
+            findings.extend(self.helm());
             findings.extend(self.server_findings());
             findings.extend(self.ports());
             if crate::ci::is_ci_job() {
@@ -159,6 +160,26 @@ impl Pipeline {
         commands.into_iter().filter_map(finding).collect()
     }
 
+    /// Helm, for each environment that goes by it.
+    #[cfg(feature = "kubernetes")]
+    fn helm(&self) -> Vec<Finding> {
+        let environments = self.config().environment.iter();
+        let by_helm = environments.filter(|(_, environment)| environment.target == TargetKind::Helm);
+        let finding = |(name, environment): (_, &crate::config::Environment)| {
+            let what = format!("helm for {name}");
+            match crate::deploy::helm_version(environment, self.root()) {
+                Ok(version) => Finding::good(&what, version),
+                Err(error) => Finding::bad(&what, error.to_string(), error.help.unwrap_or_default()),
+            }
+        };
+        by_helm.map(finding).collect()
+    }
+
+    #[cfg(not(feature = "kubernetes"))]
+    fn helm(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
     /// The store: a folder that can be written, or a server that answers.
     fn stored(&self) -> Finding {
         let store = &self.config().artifact.store;
@@ -247,7 +268,7 @@ impl Pipeline {
                     ),
                     _ => Finding::good(&what, end.status.as_str()),
                 },
-                (TargetKind::Kubernetes, Ok(end)) => {
+                (TargetKind::Kubernetes | TargetKind::Helm, Ok(end)) => {
                     Finding::good(&what, format!("{}; the cluster answers", end.status.as_str()))
                 }
             };

@@ -22,9 +22,9 @@ const METRICS_BYTES: u64 = 4 << 20;
 
 /// What is to answer.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) release: &'a Release,
-    pub(super) model: &'a Model,
+pub(in crate::deploy) struct Wanted<'a> {
+    pub(in crate::deploy) release: &'a Release,
+    pub(in crate::deploy) model: &'a Model,
 }
 
 impl Kubernetes {

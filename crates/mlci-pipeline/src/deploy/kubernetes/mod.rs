@@ -4,6 +4,8 @@
 //! through the Service. Where that fails, the one before is applied again.
 
 mod ask;
+mod hold;
+mod judge;
 mod settings;
 mod show;
 
@@ -11,20 +13,19 @@ use std::{sync::Arc, time::Duration};
 
 use mlci_artifact::Store;
 use mlci_core::{Digest, Label, ModelName};
-use mlci_k8s::{
-    ApplyOptions, Cluster, ClusterOptions, Deployed, Failure, ImageReference, Name, Namespace, ObjectId, Reason,
-    Workload,
-};
+use mlci_k8s::{ApplyOptions, Cluster, ClusterOptions, Deployed, ImageReference, Name, Namespace, ObjectId, Workload};
 use mlci_model::Model;
 use tokio::runtime::Runtime;
 
-use self::{
+use self::settings::{MODEL, Settings, VERSION};
+pub(super) use self::{
     ask::Wanted,
-    settings::{MODEL, Settings, VERSION},
+    judge::{other, with_undone},
+    show::change,
 };
 use super::target::{DeployError, Look, Running, Shown, Target};
 use crate::{
-    config::{Environment, Image},
+    config::{Environment, Image, TargetKind},
     error::{Error, Result},
     records::Release,
 };
@@ -33,16 +34,18 @@ const LOG_LINES: u32 = 200;
 
 /// An environment in a cluster.
 pub(crate) struct Kubernetes {
-    settings: Settings,
-    create_namespace: bool,
+    pub(super) settings: Settings,
+    /// Whether its objects are those of a Helm release.
+    by_helm: bool,
+    pub(super) create_namespace: bool,
     /// How long the golden predictions may take.
     latency: Option<Duration>,
-    context: String,
-    namespace: Namespace,
-    name: Name,
+    pub(super) context: String,
+    pub(super) namespace: Namespace,
+    pub(super) name: Name,
     repository: String,
     store: Store,
-    runtime: Arc<Runtime>,
+    pub(super) runtime: Arc<Runtime>,
 }
 
 impl Kubernetes {
@@ -54,8 +57,10 @@ impl Kubernetes {
         store: Store,
         runtime: Arc<Runtime>,
     ) -> Result<Self> {
+        let kind = environment.target;
         let key = |key: &str, help: &str| {
-            Error::invalid(format!("environment `{name}` has the target `kubernetes`, and {key} is not set")).help(help)
+            Error::invalid(format!("environment `{name}` has the target `{}`, and {key} is not set", kind.as_str()))
+                .help(help)
         };
         let repository = image.repository.clone().ok_or_else(|| {
             key("[image] repository", "name the repository that the cluster pulls from: [image] repository = \"…\"")
@@ -71,6 +76,7 @@ impl Kubernetes {
             Error::invalid(format!("environment `{name}`: `{namespace}` is no namespace")).because(error)
         })?;
         let target = Self {
+            by_helm: kind == TargetKind::Helm,
             create_namespace: environment.create_namespace,
             latency: environment.latency_ms.map(|limit| Duration::from_millis(limit.into())),
             settings: Settings::new(name, project, environment, image, namespace.clone()),
@@ -91,11 +97,18 @@ impl Kubernetes {
             .map_err(|error| Error::invalid("[image] repository cannot be pulled from by a cluster").because(error))
     }
 
+    pub(super) async fn connect(&self) -> Result<Cluster, mlci_k8s::Error> {
+        let cluster = Cluster::connect(&ClusterOptions::new(self.context.as_str())).await?;
+        Ok(if self.by_helm { cluster.of_helm() } else { cluster })
+    }
+
     fn connected<T>(&self, work: impl AsyncFnOnce(&Cluster) -> Result<T>) -> Result<T> {
-        self.runtime.block_on(async {
-            let cluster = Cluster::connect(&ClusterOptions::new(self.context.as_str())).await?;
-            work(&cluster).await
-        })
+        self.runtime.block_on(async { work(&self.connect().await?).await })
+    }
+
+    /// The version of the API server. Not within the runtime.
+    pub(super) fn version(&self) -> Result<String> {
+        self.connected(async |cluster| Ok(cluster.version().to_owned()))
     }
 
     fn apply_options(&self) -> ApplyOptions {
@@ -104,7 +117,7 @@ impl Kubernetes {
         options
     }
 
-    fn of_release(&self, release: &Release) -> Result<Workload> {
+    pub(super) fn of_release(&self, release: &Release) -> Result<Workload> {
         let image = self.image(release.image)?;
         self.settings.workload(image, &release.version.to_string(), &release.model.to_string())
     }
@@ -153,26 +166,16 @@ impl Kubernetes {
         if before.is_some_and(|before| before.generation == applied.generation) {
             rolls = cluster.restart(&self.namespace, &self.name).await.map_err(other)?;
         }
-        let tell = |seen: &mlci_k8s::Progress| progress(seen.to_string());
-        let done = cluster.rollout(&rolls, &self.settings.options(), tell).await;
-        let done = done.map_err(|error| match error {
-            mlci_k8s::Error::Rollout(failure) => failed(&failure),
-            error => other(error),
-        })?;
-        progress(format!("rolled out after {:.1} s", done.after.as_secs_f64()));
-        self.ask(cluster, wanted).await?;
+        self.judge(cluster, &rolls, wanted, progress).await?;
         let removed = cluster.prune(&applied).await.map_err(other)?;
         if !removed.is_empty() {
             progress(format!("removed: {}", listed(&removed)));
         }
-        let deployed = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
-        deployed.and_then(|deployed| self.running(&deployed)).ok_or_else(|| {
-            DeployError::Other(Error::fail(format!("`{}` has gone from the cluster while it was deployed", self.name)))
-        })
+        self.serves(cluster).await
     }
 
     /// The model that the golden predictions are of.
-    async fn model(&self, release: &Release) -> Result<Model> {
+    pub(super) async fn model(&self, release: &Release) -> Result<Model> {
         Ok(Model::decode(&self.store.get_blob(&release.model).await?)?)
     }
 
@@ -219,29 +222,6 @@ fn listed(objects: &[ObjectId]) -> String {
     objects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A rollout that failed: by the release's fault, unless somebody else came in between.
-fn failed(failure: &Failure) -> DeployError {
-    let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
-    let container = failure.container.as_ref().map(|name| format!(", container `{name}`")).unwrap_or_default();
-    let pod = failure.pod.as_ref().map(|pod| format!("pod `{pod}`{container}: ")).unwrap_or_default();
-    let line = format!("{pod}{}: {}; {}", failure.state, failure.message, failure.reason.advice());
-    // The first line is kept in the record; log and events are for whoever looks now.
-    let mut words: Vec<String> = failure.events.iter().map(|event| clean(event)).collect();
-    if !failure.log.is_empty() {
-        let lines: Vec<String> = failure.log.iter().map(|line| clean(line)).collect();
-        words.push(format!("its last log lines:\n{}", lines.join("\n")));
-    }
-    let error = Error::fail(clean(&line)).because_of(words);
-    match failure.reason {
-        Reason::Superseded | Reason::Deleted | Reason::Paused => DeployError::Other(error),
-        _ => DeployError::Release(error),
-    }
-}
-
-fn other(error: mlci_k8s::Error) -> DeployError {
-    DeployError::Other(error.into())
-}
-
 impl Target for Kubernetes {
     fn is_local(&self) -> bool {
         false
@@ -266,20 +246,13 @@ impl Target for Kubernetes {
         let work = async {
             // Before anything is changed: a store that does not answer is no fault of the release.
             let model = self.model(release).await?;
-            let cluster = Cluster::connect(&ClusterOptions::new(self.context.as_str())).await.map_err(other)?;
-            let before = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
+            let cluster = self.connect().await.map_err(other)?;
+            let before = self.before(&cluster).await?;
             let wanted = Wanted { release, model: &model };
             let brought = self.bring(&cluster, &workload, wanted, before.as_ref(), progress).await;
             let Err(DeployError::Release(error)) = brought else { return brought };
             let undone = self.undo(&cluster, release, serving, before.as_ref(), progress).await;
-            Err(DeployError::Release(match undone {
-                Ok(()) => error,
-                Err(undoing) => {
-                    let mut causes = error.causes();
-                    causes.insert(0, format!("what served before could not be brought back: {undoing}"));
-                    Error::fail(error.message).because_of(causes)
-                }
-            }))
+            Err(DeployError::Release(with_undone(error, undone)))
         };
         self.runtime.block_on(work)
     }
@@ -299,10 +272,26 @@ impl Target for Kubernetes {
                 _ => {
                     let model = self.model(release).await?;
                     let asked = self.ask(cluster, Wanted { release, model: &model }).await;
-                    asked.map_err(|(DeployError::Release(error) | DeployError::Other(error))| error)
+                    asked.map_err(DeployError::into_error)
                 }
             }
         })
+    }
+
+    fn pause(&self) -> Result<()> {
+        self.hold()
+    }
+
+    fn resume(&self) -> Result<()> {
+        self.let_go()
+    }
+
+    fn wanted(&self) -> Result<Option<Digest>> {
+        self.is_to_run()
+    }
+
+    fn give_up(&self, back: Option<&Release>, progress: &dyn Fn(String)) -> Result<Option<Running>, DeployError> {
+        self.brought_back(back, progress)
     }
 
     fn stop(&self) -> Result<bool> {

@@ -19,7 +19,7 @@ pub(super) const MODEL: &str = "mlci.model-digest";
 pub(super) const VERSION: &str = "mlci.model-version";
 
 /// An environment's workload without an image and a model.
-pub(super) struct Settings {
+pub(in crate::deploy) struct Settings {
     environment_name: Label,
     environment: Environment,
     project: ModelName,
@@ -152,7 +152,7 @@ impl Settings {
     }
 
     /// Pods come one after the other.
-    pub(super) fn options(&self) -> RolloutOptions {
+    pub(in crate::deploy) fn options(&self) -> RolloutOptions {
         let mut options = RolloutOptions::default();
         let pods = self.environment.autoscale.as_ref().map_or(self.environment.replicas, |scale| scale.max);
         options.timeout = options.timeout.max(self.one_pod() * pods.max(1));

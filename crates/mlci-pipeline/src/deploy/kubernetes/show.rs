@@ -41,7 +41,7 @@ fn manifests(workload: &Workload) -> Result<Shown> {
     })
 }
 
-fn change(diff: &ObjectDiff) -> Value {
+pub(in crate::deploy) fn change(diff: &ObjectDiff) -> Value {
     let object = json!({
         "api_version": diff.object.api_version, "kind": diff.object.kind, "name": diff.object.name,
     });
