@@ -20,9 +20,9 @@
 //!
 //! Start at [`Settings`], which says whose they are: [`Settings::rules`], [`Settings::dashboards`] and [`Settings::elk`]
 //! render files to check in. The same settings give the same bytes. With the feature `push`, `push` sends gauges to a
-//! Pushgateway; with `query`, `query` asks a Prometheus and `canary` judges new pods beside those that serve.
+//! Pushgateway; with `query`, `query` asks a Prometheus. [`canary`]
+//! judges new pods beside those that serve.
 
-#[cfg(feature = "query")]
 pub mod canary;
 mod elk;
 mod error;

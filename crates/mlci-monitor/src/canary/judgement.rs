@@ -3,7 +3,7 @@ use std::fmt;
 use mlci_core::Verdict;
 use serde::Serialize;
 
-use crate::query::Sample;
+use super::Sample;
 
 /// What a canary was judged by, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

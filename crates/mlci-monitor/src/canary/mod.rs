@@ -5,8 +5,7 @@
 //!
 //! use mlci_monitor::{
 //!     Verdict,
-//!     canary::{Analysis, Look, Pods},
-//!     query::Sample,
+//!     canary::{Analysis, Look, Pods, Sample},
 //! };
 //!
 //! let analysis = Analysis::default();
@@ -31,17 +30,18 @@ mod judge;
 mod judgement;
 mod proportion;
 mod questions;
+mod sample;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use mlci_core::Verdict;
-
-pub use self::judgement::{Asked, Judged, Judgement};
 use self::questions::Question;
-use crate::{
-    Error, Result,
-    query::{self, Prometheus, Sample},
+pub use self::{
+    judgement::{Asked, Judged, Judgement},
+    sample::Sample,
 };
+#[cfg(feature = "query")]
+use crate::query::{self, Prometheus};
+use crate::{Error, Result};
 
 /// How often a canary should be looked at while it is watched: more looks are more chances for a false alarm.
 pub const LOOKS: u32 = 20;
@@ -239,8 +239,9 @@ impl Analysis {
         judge::all(self, &questions, &answers, look)
     }
 
-    /// Asks a Prometheus and judges. Never fails: what cannot be asked has no data, and says why. Once it does not answer at
+    /// Asks a Prometheus and judges (feature `query`). Never fails: what cannot be asked has no data, and says why. Once it does not answer at
     /// all, no more is asked. To drop the future gives it up.
+    #[cfg(feature = "query")]
     pub async fn look(&self, prometheus: &Prometheus, pods: &Pods, window: Duration, look: Look) -> Judgement {
         let questions = Question::all(self, pods, window);
         let (mut answers, mut away) = (Answers::new(), None);
@@ -268,6 +269,7 @@ impl Analysis {
 type Answers = BTreeMap<String, Result<Vec<Sample>, String>>;
 
 /// An error with its causes.
+#[cfg(feature = "query")]
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     causes.collect::<Vec<_>>().join(": ")

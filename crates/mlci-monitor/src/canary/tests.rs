@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use mlci_core::Verdict;
 
 use super::*;
 
@@ -209,6 +209,7 @@ fn what_is_not_answered_is_no_data_and_says_why() {
 }
 
 /// A Prometheus that is away is tried once a look.
+#[cfg(feature = "query")]
 #[test]
 fn who_is_away_is_not_asked_again() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -218,7 +219,7 @@ fn who_is_away_is_not_asked_again() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let judgement = runtime.block_on(Analysis::default().look(&prometheus, &pods(), WINDOW, Look::Last));
     assert_eq!(judgement.verdict, Verdict::NoData);
-    let answers: BTreeSet<_> =
+    let answers: std::collections::BTreeSet<_> =
         judgement.checks.iter().flat_map(|judged| &judged.asked).map(|asked| &asked.answer).collect();
     assert_eq!(answers.len(), 1, "{judgement}");
     assert!(judgement.to_string().contains("is a Prometheus there?"), "{judgement}");

@@ -17,7 +17,8 @@ mod error;
 
 use std::time::Duration;
 
-pub use self::{answer::Sample, error::Error};
+pub use self::error::Error;
+pub use crate::canary::Sample;
 use crate::http::{Names, Server, send};
 
 const NAMES: Names = Names {
