@@ -126,9 +126,11 @@ impl Cluster {
             Err(Error::NotOurs { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
-        if there.is_some() {
-            self.delete_object(&id, namespace).await?;
+        if there.is_none() {
+            // One that is named and was never made goes with what is declared no longer.
+            return Ok(false);
         }
+        self.delete_object(&id, namespace).await?;
         // Last, so that it is found again until it has gone.
         let mut known = self.inventory(namespace, name).await?.objects;
         let before = known.len();
@@ -136,7 +138,7 @@ impl Cluster {
         if known.len() < before {
             self.write_inventory(namespace, name, &known).await?;
         }
-        Ok(there.is_some())
+        Ok(true)
     }
 
     /// The pods behind a workload's Service, told apart.

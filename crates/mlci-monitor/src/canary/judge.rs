@@ -6,9 +6,14 @@ use super::{
     Analysis, Answers, Asked, Check, Judged, Judgement, Look, OwnCheck, Sample, proportion, questions::Question,
 };
 
-/// One-sided 95 %, and the bound for looks before the end: see the module.
+/// The standard normal deviate of a one-sided 95 %.
 const LAST: f64 = 1.644_853_626_951_472_2;
-const EARLY: f64 = 3.29;
+
+/// What is beyond doubt before the end (see the module), and the fewest that it takes: the same client may send the same
+/// request a few times.
+const EARLY: f64 = 0.0005;
+const DEVIATES: f64 = 3.29;
+const FEWEST: f64 = 5.0;
 
 /// The share of requests that may be beyond a 99th percentile.
 const BEYOND: f64 = 0.01;
@@ -41,7 +46,7 @@ pub(super) fn all(analysis: &Analysis, questions: &[Question<'_>], answers: &Ans
                 if let Ok((canary, stable)) = &counted {
                     sample = format!("canary {} requests, stable {}", canary.requests, stable.requests);
                     let both = canary.requests >= least && stable.requests >= least;
-                    few = (!both).then(|| format!("{sample}; each has to have {least}"));
+                    few = (!both).then(|| format!("too few requests: {sample}; each has to have {least}"));
                 }
                 let found = match &counted {
                     Err(why) => no_data(why.as_str()),
@@ -70,9 +75,7 @@ pub(super) fn all(analysis: &Analysis, questions: &[Question<'_>], answers: &Ans
         let found = match (&few, found, look) {
             // What has failed beyond all doubt needs no further requests.
             (_, Found(Verdict::Fail, said), Look::Early) => Found(Verdict::Fail, said),
-            (Some(few), Found(verdict, said), Look::Last) if verdict != Verdict::NoData => {
-                no_data(format!("too few requests: {few} ({said})"))
-            }
+            (Some(few), Found(_, said), Look::Last) => no_data(format!("{few} ({said})")),
             (_, found, _) => found,
         };
         let asked = question.expressions().map(|query| Asked::of(query, answers.get(query))).collect();
@@ -89,30 +92,39 @@ pub(super) fn all(analysis: &Analysis, questions: &[Question<'_>], answers: &Ans
     judgement
 }
 
-/// The interval of what is measured, against the most that it may be. Before the end, only what is far beyond it counts.
-fn within((low, high): (f64, f64), limit: f64, look: Look) -> Verdict {
-    match look {
-        _ if low > limit => Verdict::Fail,
-        Look::Last if high <= limit => Verdict::Pass,
-        _ => Verdict::NoData,
+/// The interval of what is measured, against the most that it may be.
+fn within((low, high): (f64, f64), limit: f64) -> Verdict {
+    if low > limit {
+        Verdict::Fail
+    } else if high <= limit {
+        Verdict::Pass
+    } else {
+        Verdict::NoData
     }
 }
 
-const fn deviations(look: Look) -> f64 {
-    match look {
-        Look::Early => EARLY,
-        Look::Last => LAST,
-    }
+/// Whether so many of all are beyond doubt more than a share allows.
+fn early(bad: f64, all: f64, share: f64) -> Verdict {
+    let sure = bad >= FEWEST && proportion::tail(bad, all, share) < EARLY;
+    if sure { Verdict::Fail } else { Verdict::NoData }
 }
 
 fn errors(analysis: &Analysis, canary: Counted, stable: Counted, look: Look) -> Found {
     let pair = |counted: Counted| (counted.errors, counted.requests);
-    let (low, high) = proportion::difference(pair(canary), pair(stable), deviations(look));
+    let (low, high) = proportion::difference(pair(canary), pair(stable), LAST);
     let said = format!(
         "the canary failed {} of {}, the stable pods {} of {}: a difference from {low:.4} to {high:.4}",
         canary.errors, canary.requests, stable.errors, stable.requests
     );
-    Found(within((low, high), analysis.error_ratio, look), said)
+    let verdict = match look {
+        Look::Last => within((low, high), analysis.error_ratio),
+        Look::Early => {
+            // As bad as the others may be, and that much more.
+            let (_, theirs) = proportion::share(stable.errors, stable.requests, DEVIATES);
+            early(canary.errors, canary.requests, theirs + analysis.error_ratio)
+        }
+    };
+    Found(verdict, said)
 }
 
 fn latency(analysis: &Analysis, answers: &Answers, percentile: &str, buckets: &str, look: Look) -> Found {
@@ -138,12 +150,16 @@ fn latency(analysis: &Analysis, answers: &Answers, percentile: &str, buckets: &s
         return no_data("the canary's requests have no times");
     }
     let slow = (requests - faster).max(0.0);
-    let (low, high) = proportion::share(slow, requests, deviations(look));
+    let (low, high) = proportion::share(slow, requests, LAST);
     let said = format!(
         "{slow} of the canary's {requests} requests took longer than {bound} s, a share from {low:.4} to {high:.4}, \
          and {BEYOND} may; the stable pods' 99th percentile is {percentile:.4} s"
     );
-    Found(within((low, high), BEYOND, look), said)
+    let verdict = match look {
+        Look::Last => within((low, high), BEYOND),
+        Look::Early => early(slow, requests, BEYOND),
+    };
+    Found(verdict, said)
 }
 
 fn drift(analysis: &Analysis, answers: &Answers, index: &str, rows: &str, look: Look) -> Found {

@@ -21,10 +21,11 @@
 //! Each check has three verdicts, and all have to pass. Shares are compared by their 95 % score intervals: a check fails
 //! when all of the interval is beyond the limit, passes when all of it is within, and has no data in between, so that one
 //! error among twenty requests is neither. It is decided once, at the end ([`Look::Last`]). A look before that
-//! ([`Look::Early`]) only fails, and only where a standard normal deviate of 3.29 is beyond the limit (a probability of
-//! 0.0005): the rule of Haybittle and Peto for looking at data more than once (Haybittle, *Br. J. Radiol.* 44, 1971,
-//! p. 793; Peto et al., *Br. J. Cancer* 34, 1976, p. 585). With [`LOOKS`] looks, that adds at most 1 % to the chance of
-//! a false alarm, for a canary that is exactly at the limit; one that is as good as the others is far within it.
+//! ([`Look::Early`]) only fails, and only where so many bad requests, five or more, would be less likely than 0.0005 at the
+//! limit, by the binomial distribution: the rule of Haybittle and Peto for looking at data more than once (Haybittle,
+//! *Br. J. Radiol.* 44, 1971, p. 793; Peto et al., *Br. J. Cancer* 34, 1976, p. 585). With [`LOOKS`] looks, that adds at
+//! most 1 % to the chance of a false alarm, for a canary that is exactly at the limit; one that is as good as the others is
+//! far within it.
 
 mod judge;
 mod judgement;

@@ -24,6 +24,29 @@ pub(super) fn difference((x, n): (f64, f64), (y, m): (f64, f64), z: f64) -> (f64
     (p - q - (p - l).hypot(v - q), p - q + (u - p).hypot(q - k))
 }
 
+/// The probability of `x` or more in `n`, where each is one with the probability `p` (the binomial distribution, summed).
+/// Unlike a score interval, it is exact for a few as well.
+pub(super) fn tail(x: f64, n: f64, p: f64) -> f64 {
+    let (x, n) = (x.round(), n.round());
+    if x <= n * p || p <= 0.0 || p >= 1.0 {
+        return if x > n || (p <= 0.0 && x > 0.0) { 0.0 } else { 1.0 };
+    }
+    let mut logarithm = x * p.ln() + (n - x) * (-p).ln_1p();
+    let mut step = 1.0;
+    while step <= x {
+        logarithm += ((n - x + step) / step).ln();
+        step += 1.0;
+    }
+    // Beyond the mean each term is smaller than the one before.
+    let (mut term, mut k, mut sum) = (logarithm.exp(), x, 0.0);
+    while k <= n && term > sum * f64::EPSILON {
+        sum += term;
+        term *= (n - k) / (k + 1.0) * p / (1.0 - p);
+        k += 1.0;
+    }
+    sum.min(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +76,25 @@ mod tests {
     fn of_nothing_everything_is_possible() {
         assert_eq!(share(0.0, 0.0, Z), (0.0, 1.0));
         assert_eq!(difference((0.0, 0.0), (1.0, 9.0), Z), (-1.0, 1.0));
+    }
+
+    #[test]
+    fn tails() {
+        for (x, n, p, expected) in [
+            (8.0, 10.0, 0.5, 56.0 / 1024.0),
+            (4.0, 4.0, 0.5, 0.0625),
+            (1.0, 1.0, 0.02, 0.02),
+            (2.0, 2.0, 0.02, 0.0004),
+            // All that is not 0, 1 or 2.
+            (3.0, 20.0, 0.02, 1.0 - 0.98_f64.powi(18) * (0.98 * 0.98 + 20.0 * 0.02 * 0.98 + 190.0 * 0.0004)),
+            (0.0, 5.0, 0.5, 1.0),
+            (1.0, 0.0, 0.5, 0.0),
+            (1.0, 5.0, 0.0, 0.0),
+            (5.0, 5.0, 1.0, 1.0),
+        ] {
+            assert!((tail(x, n, p) - expected).abs() < 1e-12, "{x} of {n}, {p}: {}", tail(x, n, p));
+        }
+        assert!(tail(2e4, 1e6, 0.01) < 1e-300 && tail(10_100.0, 1e6, 0.01) > 0.1);
     }
 
     #[test]

@@ -18,9 +18,8 @@ impl Kubernetes {
         let Some(canary) = self.settings.canary() else { return Ok(()) };
         let watch = Watch::new(canary)?;
         let workload = self.of_release(release)?;
-        let model_of = self.model(release);
         let up: Result<_, DeployError> = self.runtime.block_on(async {
-            let model = model_of.await?;
+            let model = self.model(release).await?;
             let cluster = self.cluster().await.map_err(other)?;
             let before = cluster.current(&self.namespace, &self.name).await.map_err(other)?;
             let serving = match comparable(before.as_ref(), release) {
