@@ -160,7 +160,7 @@ pub(super) fn fault(environment: &Environment) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::load;
+    use super::super::{LoadError, load};
 
     const START: &str = "[project]\nname = \"wine\"\n[data]\npath = \"wine.csv\"\ntarget = \"quality\"\n\
                          [environment.staging]\n";
@@ -169,7 +169,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mlci.toml");
         std::fs::write(&path, format!("{START}{rest}")).unwrap();
-        load(&path, None, |name| (name == "HOST").then(|| "p.example.com".to_owned())).err().map(|it| it.to_string())
+        let loaded = load(&path, None, |name| (name == "HOST").then(|| "p.example.com".to_owned()));
+        loaded.err().map(|error| match error {
+            LoadError::Config(error) => format!("{error}; {}", error.help.clone().unwrap_or_default()),
+            LoadError::File(error) => panic!("{error}"),
+        })
     }
 
     #[test]
