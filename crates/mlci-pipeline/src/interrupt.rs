@@ -50,8 +50,10 @@ const UNDO_WITHIN: Duration = Duration::from_secs(30);
 /// Something that this command has made elsewhere, and takes back before a signal ends it. The signal waits until this
 /// is dropped, or for 30 s.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "what is in a cluster has to be undone"))]
 pub(crate) struct Undo(());
 
+#[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "what is in a cluster has to be undone"))]
 impl Undo {
     pub(crate) fn begin() -> Self {
         *UNDOING.lock().unwrap_or_else(PoisonError::into_inner) += 1;

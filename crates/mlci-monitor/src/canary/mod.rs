@@ -170,7 +170,6 @@ impl Analysis {
         let label = self.pod_label.as_bytes();
         let is_label = label.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
             && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        let among = |value: f64, low: f64, high: f64| value > low && value < high;
         for (setting, value, holds, rule) in [
             (
                 "checks",
@@ -182,13 +181,13 @@ impl Analysis {
             (
                 "error_ratio",
                 self.error_ratio.to_string(),
-                among(self.error_ratio, 0.0, 1.0),
+                self.error_ratio > 0.0 && self.error_ratio < 1.0,
                 "write a share above 0 and below 1, such as 0.02",
             ),
             (
                 "latency_ratio",
                 self.latency_ratio.to_string(),
-                among(self.latency_ratio, 1.0, 1000.000_1),
+                self.latency_ratio > 1.0 && self.latency_ratio <= 1000.0,
                 "write a number above 1 and at most 1000, such as 1.5",
             ),
             (
