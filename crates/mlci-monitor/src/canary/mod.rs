@@ -141,7 +141,7 @@ pub struct Pods {
 /// When a canary is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Before the end: it fails, or nothing is decided ([`Verdict::NoData`]).
+    /// Before the end: it fails, or nothing is decided ([`Verdict::NoData`](crate::Verdict::NoData)).
     Early,
     /// At the end.
     Last,
