@@ -130,7 +130,7 @@ pub(super) fn fault(environment: &Environment) -> Option<Fault> {
     let fault = |key, message: String, help: &str| Some(Fault { key, message, help: help.to_owned(), secret: false });
     if environment.target == TargetKind::Process {
         let message = "`canary` is for the target `kubernetes`, and this is `process`, which has one server".to_owned();
-        return fault("share", message, "take the table out, or set target = \"kubernetes\"");
+        return fault("prometheus", message, "take the table out, or set target = \"kubernetes\"");
     }
     let help = "write the address of the Prometheus that scrapes the pods, http://HOST:PORT or https://HOST/PREFIX; \
                 credentials go into MLCI_PROMETHEUS_USERNAME and MLCI_PROMETHEUS_PASSWORD, or MLCI_PROMETHEUS_TOKEN";
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_process_has_none() {
         let error = error("[environment.staging.canary]\nprometheus = \"http://p:9090\"").unwrap();
-        for word in ["environment.staging", "`canary`", "`process`", "kubernetes"] {
+        for word in ["mlci.toml:8:14", "environment.staging", "`canary`", "`process`", "kubernetes"] {
             assert!(error.contains(word), "{error}");
         }
     }
