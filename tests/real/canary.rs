@@ -142,11 +142,13 @@ fn said(finished: &Finished, words: &str) -> bool {
     finished.lines.iter().any(|event| event["message"].as_str().is_some_and(|text| text.contains(words)))
 }
 
+/// Five times what the others take is more than a busy machine makes of it.
+const KEYS: &str = "watch_seconds = 30\nlatency_ratio = 5.0";
+
 #[test]
 #[ignore = "needs a Kubernetes cluster and Prometheus: cargo xtask test --lab canary"]
-fn a_good_one_is_promoted_and_a_slow_one_is_removed() {
-    // Five times what the others take is more than a busy machine makes of it.
-    let mut trial = Trial::new("watch_seconds = 30\nlatency_ratio = 5.0");
+fn a_good_one_is_promoted_and_one_that_fails_a_check_is_removed() {
+    let mut trial = Trial::new(KEYS);
     let first = trial.project.pass(&["ci"]);
     assert!(said(&first, "no canary: nothing runs there"), "{:#?}", first.lines);
     trial.ask();
@@ -171,25 +173,40 @@ fn a_good_one_is_promoted_and_a_slow_one_is_removed() {
     assert_eq!(second.environment("staging")["status"], "verified");
     trial.serves(second.text("/image/pushed"));
 
-    // A hundredth of a processor: slower, for no reason of the model's.
-    trial.project.configure("ready_seconds = 60", "ready_seconds = 60\ncpu = \"10m\"\ncpu_limit = \"10m\"");
+    // A check of the team's own, of what Prometheus really has, that no canary fulfils.
+    let query = "query = \"count(mlci_model_info{$canary}) / count(mlci_model_info{$stable})\"";
+    let own = format!("{KEYS}\n[[environment.staging.canary.query]]\nname = \"as many\"\n{query}\nmin = 1.0");
+    trial.project.configure(KEYS, &own);
     trial.project.configure("seed = 43", "seed = 44");
-    let slow = trial.project.run(&["ci"]);
-    assert_eq!((slow.code, slow.stage("deploy")), (4, "failed"), "{:#?}", slow.lines);
-    for words in [
-        "what served before still does",
-        "its canary failed after",
-        "latency: fail",
-        "sample: canary",
-        "histogram_quantile(0.99",
-    ] {
-        assert!(slow.error().contains(words), "no {words:?} in {}", slow.error());
+    let third = trial.project.run(&["ci"]);
+    assert_eq!((third.code, third.stage("deploy")), (4, "failed"), "{:#?}", third.lines);
+    for words in
+        ["what served before still does", "its canary failed after", "as many: fail, it is 0.5", "sample: canary"]
+    {
+        assert!(third.error().contains(words), "no {words:?} in {}", third.error());
     }
     trial.serves(second.text("/image/pushed"));
+    let report = trial.project.read(".mlci/report/report.md");
+    assert!(report.contains("its canary failed"), "{report}");
     // It stays failed until something changes.
     assert_eq!(trial.project.run(&["ci"]).code, 4);
-    let report = fs::read_to_string(trial.project.path(".mlci/report/report.md")).unwrap();
-    assert!(report.contains("its canary failed"), "{report}");
+}
+
+/// A hundredth of a processor: slower, for no reason of the model's.
+#[test]
+#[ignore = "needs a Kubernetes cluster and Prometheus: cargo xtask test --lab canary"]
+fn a_slow_one_is_removed() {
+    let mut trial = Trial::new(KEYS);
+    let first = trial.project.pass(&["ci"]);
+    trial.ask();
+    trial.project.configure("ready_seconds = 60", "ready_seconds = 60\ncpu = \"10m\"\ncpu_limit = \"10m\"");
+    trial.project.configure("seed = 42", "seed = 43");
+    let slow = trial.project.run(&["ci"]);
+    assert_eq!((slow.code, slow.stage("deploy")), (4, "failed"), "{:#?}", slow.lines);
+    for words in ["its canary failed after", "latency: fail", "sample: canary", "histogram_quantile(0.99"] {
+        assert!(slow.error().contains(words), "no {words:?} in {}", slow.error());
+    }
+    trial.serves(first.text("/image/pushed"));
 }
 
 /// Nobody asks, or nobody has counted: nothing is decided, promoted or rejected, and nothing stays.
