@@ -51,7 +51,10 @@ fn a_model_goes_through_the_gate_with_its_own_metrics() {
     let run = project.pass(&["runs", "show", ci.text("/run/id")]).value["result"].clone();
     assert_eq!(run["metrics"]["command.cv_r2"][0]["value"], 0.25);
     let report = project.read(".mlci/report/report.md");
-    assert!(report.contains("## Measured by the training command") && report.contains("| `cv_r2` | 0.2500 |"), "{report}");
+    assert!(
+        report.contains("## Measured by the training command") && report.contains("| `cv_r2` | 0.2500 |"),
+        "{report}"
+    );
     assert!(project.read(".mlci/report/index.html").contains("cv_r2"));
     assert!(run["metrics"]["test.r2"][0]["value"].as_f64().is_some_and(|r2| r2 > 0.3), "{run:#}");
     assert_eq!(run["params"]["command"], "sh train.sh");

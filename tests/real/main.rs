@@ -7,6 +7,7 @@
 #[path = "../it/project.rs"]
 mod project;
 
+mod canary;
 mod elk;
 mod grafana;
 mod helm;

@@ -41,6 +41,8 @@ pub struct Applied {
     pub namespace: Namespace,
     /// Its name.
     pub name: Name,
+    /// The workload whose labels its pods have: of a canary, not the one that it is called by.
+    pub(crate) labelled: Name,
     /// The image that its pods are to run.
     pub image: ImageReference,
     /// The uid of the Deployment.
@@ -93,6 +95,7 @@ impl Cluster {
         Ok(Applied {
             namespace: namespace.clone(),
             name: name.clone(),
+            labelled: name.clone(),
             image: workload.image.clone(),
             uid: metadata.uid.unwrap_or_default(),
             generation: metadata.generation.unwrap_or_default(),

@@ -21,7 +21,7 @@ use crate::{
 
 /// A loopback address whose connections go to the pods of a Service, until this is dropped.
 ///
-/// Each connection goes to the next ready pod behind the Service, as it is at that moment. A connection that cannot be
+/// Each connection goes to the next ready pod behind the Service, as it is at that moment, but to none of a canary. A connection that cannot be
 /// made is closed, and [`Forward::last_error`] says why.
 #[derive(Debug)]
 pub struct Forward {

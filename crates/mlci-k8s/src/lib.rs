@@ -38,6 +38,7 @@
 
 mod apply;
 mod call;
+mod canary;
 #[cfg(feature = "chart")]
 mod chart;
 mod cluster;
@@ -73,6 +74,7 @@ pub use kube;
 pub use crate::chart::{Chart, ChartError};
 pub use crate::{
     apply::{Applied, ApplyOptions, FIELD_MANAGER},
+    canary::Tracks,
     cluster::{Cluster, ClusterOptions},
     diff::{Difference, FieldChange, ObjectDiff},
     error::{Error, Result},

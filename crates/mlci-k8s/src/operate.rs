@@ -108,6 +108,7 @@ impl Cluster {
         Ok(Applied {
             namespace: namespace.clone(),
             name: name.clone(),
+            labelled: name.clone(),
             image: image.ok_or_else(|| self.not_ours("patch", namespace, name))?,
             uid: deployment.metadata.uid.unwrap_or_default(),
             generation: deployment.metadata.generation.unwrap_or_default(),

@@ -51,7 +51,7 @@ impl Cluster {
     }
 }
 
-fn deployed(deployment: &Deployment, ours: bool) -> Deployed {
+pub(crate) fn deployed(deployment: &Deployment, ours: bool) -> Deployed {
     let number = |number: Option<i32>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
     let image = server_image(deployment).unwrap_or_default().to_owned();
     let status = deployment.status.clone().unwrap_or_default();

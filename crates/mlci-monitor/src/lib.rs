@@ -20,15 +20,21 @@
 //!
 //! Start at [`Settings`], which says whose they are: [`Settings::rules`], [`Settings::dashboards`] and [`Settings::elk`]
 //! render files to check in. The same settings give the same bytes. With the feature `push`, `push` sends gauges to a
-//! Pushgateway.
+//! Pushgateway; with `query`, `query` asks a Prometheus. [`canary`]
+//! judges new pods beside those that serve.
 
+pub mod canary;
 mod elk;
 mod error;
 mod grafana;
+#[cfg(any(feature = "push", feature = "query"))]
+mod http;
 mod place;
 mod prometheus;
 #[cfg(feature = "push")]
 pub mod push;
+#[cfg(feature = "query")]
+pub mod query;
 mod settings;
 mod thresholds;
 mod yaml;
@@ -40,4 +46,4 @@ pub use crate::{
     thresholds::Thresholds,
 };
 // Types of mlci-core that stand in this crate's signatures.
-pub use mlci_core::{Label, ModelName, RenderedFile};
+pub use mlci_core::{Label, ModelName, RenderedFile, Verdict};

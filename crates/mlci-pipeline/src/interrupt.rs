@@ -2,11 +2,12 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
     thread,
+    time::Duration,
 };
 
 use mlci_track::{Run, Status};
@@ -36,6 +37,49 @@ pub(crate) fn note(stage: &StageEnd) {
 pub(crate) fn stand_still_if_ending() {
     while ENDING.load(Ordering::Acquire) {
         thread::park();
+    }
+}
+
+/// A signal has come; what is to be undone first may still be.
+static ASKED: AtomicBool = AtomicBool::new(false);
+static UNDOING: Mutex<usize> = Mutex::new(0);
+static UNDONE: Condvar = Condvar::new();
+/// Longer than a cluster is waited for that answers at all; who does not wait ends the command by SIGKILL.
+const UNDO_WITHIN: Duration = Duration::from_secs(30);
+
+/// Something that this command has made elsewhere, and takes back before a signal ends it. The signal waits until this
+/// is dropped, or for 30 s.
+#[derive(Debug)]
+pub(crate) struct Undo(());
+
+#[cfg_attr(not(feature = "kubernetes"), expect(dead_code, reason = "what is in a cluster has to be undone"))]
+impl Undo {
+    pub(crate) fn begin() -> Self {
+        *UNDOING.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(())
+    }
+
+    /// Ends when a signal has come.
+    pub(crate) async fn wanted(&self) {
+        while !ASKED.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// It is undone for the signal, which ends the process now.
+    pub(crate) fn end(self) -> ! {
+        drop(self);
+        loop {
+            thread::park();
+        }
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        let mut count = UNDOING.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = count.saturating_sub(1);
+        UNDONE.notify_all();
     }
 }
 
@@ -83,6 +127,9 @@ pub fn install(last: impl FnOnce(Interrupted) + Send + 'static) -> Result<()> {
             }
             Poll::Pending
         }));
+        ASKED.store(true, Ordering::Release);
+        let undoing = UNDOING.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(UNDONE.wait_timeout_while(undoing, UNDO_WITHIN, |count| *count > 0));
         ENDING.store(true, Ordering::Release);
         children::end();
         let run = RUN.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -74,7 +74,8 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
         error: error.map(|error| {
             let mut end = ErrorEnd::from(error);
             // The checks of the gate say it themselves, with their numbers.
-            if error.outcome == Outcome::Refused && known.gate.is_some() {
+            let by_gate = known.gate.as_ref().is_some_and(|gate| !gate.report.verdict.is_pass());
+            if error.outcome == Outcome::Refused && by_gate {
                 end.causes.clear();
             }
             end

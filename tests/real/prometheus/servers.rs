@@ -115,6 +115,10 @@ impl Prometheus {
         Self { address, _server: server }
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// What its API answers.
     pub(crate) fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
         let encode = |text: &str| {

@@ -103,7 +103,7 @@ impl Machine {
         let new_uid = new.and_then(|set| set.metadata.uid.as_deref());
         let (ours, others): (Vec<&Pod>, Vec<&Pod>) =
             world.pods.iter().partition(|pod| new_uid.is_some_and(|uid| pod::is_owned_by(pod, uid)));
-        let progress = self.progress(spec, &ours, &others, &world.replica_sets);
+        let progress = self.progress(deployment, spec, &ours, &others, &world.replica_sets);
         if self.is_done(deployment, generation, new, &progress) {
             return State::Done(progress);
         }
@@ -116,13 +116,21 @@ impl Machine {
         }
     }
 
-    fn progress(&self, spec: &DeploymentSpec, ours: &[&Pod], others: &[&Pod], sets: &[ReplicaSet]) -> Progress {
+    fn progress(
+        &self,
+        deployment: &Deployment,
+        spec: &DeploymentSpec,
+        ours: &[&Pod],
+        others: &[&Pod],
+        sets: &[ReplicaSet],
+    ) -> Progress {
         let digest = self.expected.digest;
         let live: Vec<_> = ours.iter().filter(|pod| pod::is_live(pod)).collect();
-        // Pods of someone else that happen to have the labels do not count.
+        // Pods of someone else that have the labels, such as a canary's, do not count.
         let is_old = |pod: &&&Pod| {
+            let mut sets = sets.iter().filter(|set| is_set_of(set, deployment));
             pod::is_live(pod)
-                && sets.iter().filter_map(|set| set.metadata.uid.as_deref()).any(|uid| pod::is_owned_by(pod, uid))
+                && sets.any(|set| set.metadata.uid.as_deref().is_some_and(|uid| pod::is_owned_by(pod, uid)))
         };
         let mut pods: Vec<_> = live.iter().map(|pod| pod::describe(pod, digest)).collect();
         pods.sort_by(|a, b| a.name.cmp(&b.name));
@@ -262,9 +270,7 @@ pub(crate) fn new_replica_set<'a>(
     spec: &DeploymentSpec,
     sets: &'a [ReplicaSet],
 ) -> Option<&'a ReplicaSet> {
-    let owned = |set: &&ReplicaSet| {
-        set.metadata.owner_references.iter().flatten().any(|owner| Some(&owner.uid) == deployment.metadata.uid.as_ref())
-    };
+    let owned = |set: &&ReplicaSet| is_set_of(set, deployment);
     let same = |set: &&ReplicaSet| {
         let Some(mut template) = set.spec.as_ref().and_then(|spec| spec.template.clone()) else { return false };
         if let Some(labels) = template.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut()) {
@@ -274,6 +280,10 @@ pub(crate) fn new_replica_set<'a>(
     };
     let age = |set: &&ReplicaSet| (set.metadata.creation_timestamp.clone(), set.metadata.name.clone());
     sets.iter().filter(owned).filter(same).min_by_key(age)
+}
+
+fn is_set_of(set: &ReplicaSet, deployment: &Deployment) -> bool {
+    set.metadata.owner_references.iter().flatten().any(|owner| Some(&owner.uid) == deployment.metadata.uid.as_ref())
 }
 
 fn is_image(template: &PodTemplateSpec, digest: Digest) -> bool {

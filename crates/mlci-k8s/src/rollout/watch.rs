@@ -21,8 +21,8 @@ use crate::{
     call::{Action, explain},
     cluster::Cluster,
     error::Error,
+    logs::selector,
     rollout::machine::World,
-    workload::{LABEL_INSTANCE, LABEL_NAME},
 };
 
 /// What a watch brought.
@@ -88,8 +88,9 @@ impl Watched {
     pub(crate) fn new(cluster: &Cluster, applied: &Applied) -> Self {
         let namespace = applied.namespace.as_str();
         let name = applied.name.as_str();
+        let labels = selector(&applied.labelled);
         let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let labelled = watcher::Config::default().labels(&format!("{LABEL_NAME}={name},{LABEL_INSTANCE}={name}"));
+        let labelled = watcher::Config::default().labels(&labels);
         let heard = stream::select_all([
             watch(cluster, namespace, "deployments.apps", named, Heard::Deployment),
             watch(cluster, namespace, "replicasets.apps", labelled.clone(), Heard::ReplicaSet),

@@ -108,6 +108,9 @@ pub struct Resources {
 pub(crate) const LABEL_NAME: &str = "app.kubernetes.io/name";
 pub(crate) const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
 pub(crate) const LABEL_MANAGER: &str = "app.kubernetes.io/managed-by";
+/// Tells the pods of a canary from the others, which have no such label: it would have to be in the selector of their
+/// Deployment, and that cannot be changed.
+pub(crate) const LABEL_TRACK: &str = "mlci.track";
 
 impl Workload {
     /// One pod on port 8080 behind a Service on port 80, with the defaults that the fields name.
@@ -163,7 +166,7 @@ impl Workload {
         for (key, value) in self.extra_labels.iter().chain(monitor) {
             check_key("label", key).map_err(name("label"))?;
             check_label_value(value).map_err(name("label"))?;
-            if [LABEL_NAME, LABEL_INSTANCE, LABEL_MANAGER].contains(&key.as_str()) {
+            if [LABEL_NAME, LABEL_INSTANCE, LABEL_MANAGER, LABEL_TRACK].contains(&key.as_str()) {
                 return Err(WorkloadError::Reserved { key: key.clone() });
             }
         }

@@ -17,7 +17,7 @@ async fn pod_names(lab: &Lab, workload: &Workload) -> BTreeSet<String> {
 }
 
 /// What a plain HTTP request to this address gets, head and body.
-async fn get(address: SocketAddr, body: &str) -> String {
+pub(crate) async fn get(address: SocketAddr, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -6,6 +6,7 @@
 // clippy.toml lifts these inside #[test] functions only, and helpers are tests too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod canary;
 mod deploy;
 mod errors;
 mod failures;

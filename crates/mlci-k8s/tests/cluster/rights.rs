@@ -96,6 +96,9 @@ async fn everything(cluster: &Cluster, workload: &Workload) -> Result<()> {
     cluster.rollout(&one, &options, |_| {}).await?;
     let again = cluster.restart(namespace, name).await?;
     cluster.rollout(&again, &options, |_| {}).await?;
+    cluster.apply_canary(&less, 1).await?;
+    cluster.tracks(namespace, name).await?;
+    assert!(cluster.remove_canary(namespace, name).await?);
     cluster.current(namespace, name).await?;
     cluster.pods(namespace, name).await?;
     cluster.services(namespace, name).await?;

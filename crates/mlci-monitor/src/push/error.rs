@@ -1,3 +1,5 @@
+use crate::http::{from_fault, words};
+
 /// Why a push did not arrive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +51,8 @@ pub enum Error {
     },
 }
 
+from_fault!(Error);
+
 /// What an answer means.
 pub(super) fn judge(url: String, status: u16, body: &[u8]) -> Result<(), Error> {
     let said = words(body);
@@ -64,16 +68,4 @@ pub(super) fn judge(url: String, status: u16, body: &[u8]) -> Result<(), Error> 
         _ => "see the server's own log",
     };
     Err(Error::Refused { url, status, said, advice })
-}
-
-/// A server's text for a message: escaped, so that it cannot meddle with a terminal, and of readable length.
-fn words(body: &[u8]) -> String {
-    const LIMIT: usize = 200;
-    let text = String::from_utf8_lossy(body);
-    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut cut: String = one_line.chars().take(LIMIT).flat_map(char::escape_debug).collect();
-    if one_line.chars().nth(LIMIT).is_some() {
-        cut.push('…');
-    }
-    if cut.is_empty() { "no text".to_owned() } else { format!("`{cut}`") }
 }

@@ -18,32 +18,24 @@ mod group;
 
 use std::time::Duration;
 
-use reqwest::{Url, redirect};
-use secrecy::{ExposeSecret as _, SecretString};
-
 pub use self::{error::Error, gauges::Gauges, group::Group};
+use crate::http::{Names, Server, send};
 
 const USERNAME: &str = "MLCI_PUSHGATEWAY_USERNAME";
 const PASSWORD: &str = "MLCI_PUSHGATEWAY_PASSWORD";
 const TOKEN: &str = "MLCI_PUSHGATEWAY_TOKEN";
+const NAMES: Names = Names {
+    username: USERNAME,
+    password: PASSWORD,
+    token: TOKEN,
+    rule: "it has a user or password in it; they go into MLCI_PUSHGATEWAY_USERNAME and MLCI_PUSHGATEWAY_PASSWORD",
+};
 /// Of an answer, about so many bytes are read.
 const MOST: usize = 64 << 10;
 
 /// A Pushgateway. Its `Debug` shows no credentials.
 #[derive(Debug, Clone)]
-pub struct Pushgateway {
-    client: reqwest::Client,
-    base: Url,
-    auth: Auth,
-    timeout: Duration,
-}
-
-#[derive(Debug, Clone)]
-enum Auth {
-    None,
-    Basic { user: String, password: SecretString },
-    Bearer(SecretString),
-}
+pub struct Pushgateway(Server);
 
 impl Pushgateway {
     /// The gateway at `http://HOST:PORT` or `https://HOST/PREFIX`. Nothing is sent. A push may take 2 s, see
@@ -52,26 +44,7 @@ impl Pushgateway {
     /// # Errors
     /// [`Error::Address`], [`Error::Setup`].
     pub fn new(address: &str) -> Result<Self, Error> {
-        let base = Url::parse(address).map_err(|error| Error::Address { rule: error.to_string() })?;
-        let rule = if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-            "write http://HOST:PORT or https://HOST/PREFIX"
-        } else if !base.username().is_empty() || base.password().is_some() {
-            "it has a user or password in it; they go into MLCI_PUSHGATEWAY_USERNAME and MLCI_PUSHGATEWAY_PASSWORD"
-        } else {
-            ""
-        };
-        if !rule.is_empty() {
-            return Err(Error::Address { rule: rule.to_owned() });
-        }
-        let mut client = reqwest::Client::builder();
-        if base.scheme() == "http" {
-            // Nothing is redirected, so no certificate is ever looked at; small containers have none.
-            client = client.tls_certs_only(std::iter::empty());
-        }
-        // A redirected POST would arrive as GET.
-        let client = client.redirect(redirect::Policy::none()).retry(reqwest::retry::never()).build();
-        let client = client.map_err(|error| Error::Setup(error.into()))?;
-        Ok(Self { client, base, auth: Auth::None, timeout: Duration::from_secs(2) })
+        Ok(Self(Server::new(address, NAMES, Duration::from_secs(2))?))
     }
 
     /// Takes credentials from `MLCI_PUSHGATEWAY_USERNAME` and `MLCI_PUSHGATEWAY_PASSWORD` (HTTP Basic), or
@@ -79,25 +52,14 @@ impl Pushgateway {
     ///
     /// # Errors
     /// [`Error::Credentials`] where one of a pair is missing, or a token could stand in no header.
-    pub fn variables(mut self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let get = |name| lookup(name).filter(|value| !value.is_empty());
-        self.auth = match (get(USERNAME), get(PASSWORD), get(TOKEN)) {
-            (Some(user), Some(password), _) => Auth::Basic { user, password: password.into() },
-            (Some(_), None, _) => return Err(Error::Credentials { rule: "there is a user, but no password" }),
-            (None, Some(_), _) => return Err(Error::Credentials { rule: "there is a password, but no user" }),
-            (None, None, Some(token)) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                return Err(Error::Credentials { rule: "a token has no spaces, line ends or non-ASCII characters" });
-            }
-            (None, None, Some(token)) => Auth::Bearer(token.into()),
-            (None, None, None) => Auth::None,
-        };
-        Ok(self)
+    pub fn variables(self, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        Ok(Self(self.0.variables(lookup)?))
     }
 
     /// How long a push may take, from connecting to the end of the answer.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.0.timeout = timeout;
         self
     }
 
@@ -107,28 +69,11 @@ impl Pushgateway {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`], [`Error::Other`] for what is no Pushgateway.
     pub async fn push(&self, group: &Group, gauges: &Gauges) -> Result<(), Error> {
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(group.segments());
-        }
+        let url = self.0.url(group.segments());
         let shown = url.to_string();
-        let lost =
-            |source: reqwest::Error| Error::Unreachable { url: shown.clone(), source: source.without_url().into() };
-        let request = self.client.post(url).timeout(self.timeout).body(gauges.text());
-        let request = match &self.auth {
-            Auth::None => request,
-            Auth::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
-            Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
-        };
-        let mut answer = request.send().await.map_err(lost)?;
-        let status = answer.status();
-        // As much as is worth reading of what a stranger may send without end.
-        let mut body = Vec::new();
-        while body.len() < MOST {
-            let Some(chunk) = answer.chunk().await.map_err(lost)? else { break };
-            body.extend_from_slice(&chunk);
-        }
-        error::judge(shown.clone(), status.as_u16(), &body)
+        let reply = send(self.0.post(url).body(gauges.text()), MOST).await;
+        let reply = reply.map_err(|source| Error::Unreachable { url: shown.clone(), source: source.into() })?;
+        error::judge(shown, reply.status, &reply.body)
     }
 }
 

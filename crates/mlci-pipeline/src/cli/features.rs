@@ -25,7 +25,9 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
         matches!(command, Command::Generate { subject: Subject::Helm, .. }) && config.image.repository.is_some();
     let kubernetes = ((on_cluster || chart) && !cfg!(feature = "kubernetes")).then_some("kubernetes");
     let pushes = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && config.monitor.pushgateway.is_some();
-    let monitor = (pushes && !cfg!(feature = "monitor")).then_some("monitor");
+    let has_canary = config.environment.values().any(|environment| environment.canary.is_some());
+    let watches = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && has_canary;
+    let monitor = ((pushes || watches) && !cfg!(feature = "monitor")).then_some("monitor");
     let exports = matches!(command, Command::Models { command: Some(ModelsCommand::Export { .. }) });
     let is_parquet =
         std::path::Path::new(&config.data.path).extension().is_some_and(|extension| extension == "parquet");

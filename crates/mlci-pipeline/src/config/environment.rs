@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    canary::Canary,
     canonical,
     kubernetes::{Autoscale, Ingress, Network, OwnFile, Route, ServiceMonitor},
 };
@@ -61,6 +62,9 @@ pub struct Environment {
     /// `kubernetes`: how Prometheus finds the pods. Default: annotations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_monitor: Option<ServiceMonitor>,
+    /// `kubernetes`: a few pods of a new release are watched before it takes the place of the one that serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// `kubernetes`: YAML files with objects of your own, which are deployed along.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<String>,
@@ -130,6 +134,7 @@ impl Default for Environment {
             ingress: None,
             route: None,
             service_monitor: None,
+            canary: None,
             manifests: Vec::new(),
             patches: Vec::new(),
             chart: None,

@@ -3,6 +3,7 @@
 //! Every key has a default or an error that says what to write. Paths are relative to the file.
 
 mod address;
+mod canary;
 mod clusters;
 mod command;
 mod data;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::keys::nearest;
 pub use self::{
+    canary::{Canary, CanaryCheck, CanaryQuery},
     data::{Column, ColumnType, Data, Missing, Unseen, Value},
     environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,

@@ -96,7 +96,9 @@ fn expand_value(
             origin.push_str(&format!(", from {text}"));
             let mut used = Vec::new();
             *text = substitute(text, variable, span, &mut used)?.into();
-            if !PLACES.contains(&path) {
+            // An environment's is the one whose name says which.
+            let is_place = PLACES.contains(&path) || path.ends_with(".canary.prometheus");
+            if !is_place {
                 secrets.append(&mut used);
             }
             Ok(())
@@ -238,6 +240,11 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
     }
     for (name, environment) in &config.environment {
         let table = format!("environment.{name}");
+        if let Some(super::canary::Fault { key, message, help, secret }) = super::canary::fault(environment) {
+            let inner = format!("{table}.canary");
+            let found = at(&inner, key, format!("{table}: {message}"), &help);
+            return found.map_err(|error: Fault| error.secret(secret));
+        }
         if !(environment.drain_seconds >= 0.0 && environment.drain_seconds <= 3600.0) {
             let message = format!("`{table}.drain_seconds` is {}", environment.drain_seconds);
             return at(&table, "drain_seconds", message, "write a number of seconds from 0 to 3600");

@@ -56,10 +56,16 @@ impl Pipeline {
     pub fn abort(&self, name: &Label, reason: &str) -> Finished {
         self.command("abort", |ending| {
             let (target, history) = (self.target(name)?, self.history(name)?);
-            let Some(image) = target.wanted()? else {
+            let serves = history.serving().map(|serving| serving.image);
+            // What is tried out stands beside what serves.
+            let image = match target.wanted()? {
+                image if image == serves && serves.is_some() => target.on_trial()?.or(image),
+                image => image,
+            };
+            let Some(image) = image else {
                 return Err(Error::invalid(format!("nothing is deployed in `{name}`, so there is nothing to give up")));
             };
-            if history.serving().is_some_and(|serving| serving.image == image) {
+            if serves == Some(image) {
                 let line = |verb: &str| self.command_line(&format!("{verb} {name}"));
                 return Err(Error::invalid(format!(
                     "what is deployed in `{name}` is what was verified there last, so there is nothing to give up"

@@ -114,9 +114,18 @@ impl Pipeline {
     /// Clears away what a command that was cut short left running. Called under the lock.
     pub(crate) fn settle_environments(&self) -> Result<()> {
         for name in self.config().environment.keys() {
-            if self.target(name)?.settle()? {
-                self.warn(format!("a deployment to `{name}` was cut short; what it left running is stopped"));
+            let target = self.target(name)?;
+            // Elsewhere is asked only by who deploys there: whoever approves need not reach it.
+            if target.is_local() {
+                self.settle(name, &*target)?;
             }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, name: &Label, target: &dyn Target) -> Result<()> {
+        if target.settle()? {
+            self.warn(format!("a deployment to `{name}` was cut short; what it left running is stopped"));
         }
         Ok(())
     }
@@ -194,6 +203,9 @@ impl Pipeline {
         let environment = self.environment(name)?;
         let history = self.history(name)?;
         let target = self.target(name)?;
+        if !target.is_local() {
+            self.settle(name, &*target)?;
+        }
         let (by_person, named) = match asked {
             Asked::ByPerson { named } => (true, named),
             Asked::ByPipeline { .. } => (false, None),
@@ -273,7 +285,12 @@ impl Pipeline {
         let progress = |message: String| {
             self.event(&Event::Progress { name: "deploy".to_owned(), message: format!("{name}: {message}") });
         };
-        match target.deploy(release, history.serving(), &progress) {
+        // What served once, and is brought back or started anew, is not tried out.
+        let tried = match on_failure {
+            OnFailure::Reject => target.try_out(release, &progress),
+            OnFailure::Keep => Ok(()),
+        };
+        match tried.and_then(|()| target.deploy(release, history.serving(), &progress)) {
             Ok(running) => Ok(running),
             Err(DeployError::Other(error)) => Err(error),
             Err(DeployError::Paused(error)) => {

@@ -55,6 +55,9 @@ impl Pipeline {
             end.status = EnvironmentStatus::Drifted;
             end.note = error.to_string();
         }
+        if let Some(aside) = target.aside()? {
+            end.note = if end.note.is_empty() { aside } else { format!("{}; {aside}", end.note) };
+        }
         Ok(end)
     }
 

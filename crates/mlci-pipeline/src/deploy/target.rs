@@ -15,6 +15,22 @@ pub(crate) trait Target {
     /// The process that lives there and does not answer, if one does: [`Target::observe`] takes it for none.
     fn hangs(&self) -> Result<Option<u32>, Error>;
 
+    /// Tries the release out beside what serves, where the environment asks for that, and leaves what it has made for
+    /// [`Target::deploy`], which has to follow. Where it fails, nothing of it is left.
+    fn try_out(&self, _release: &Release, _progress: &dyn Fn(String)) -> Result<(), DeployError> {
+        Ok(())
+    }
+
+    /// What runs there besides what serves, in a few words.
+    fn aside(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// The image that is tried out beside what serves.
+    fn on_trial(&self) -> Result<Option<Digest>, Error> {
+        Ok(None)
+    }
+
     /// Brings the release there: starts it, verifies it, and only then lets it take the place of what ran before.
     /// Where that fails, what ran before still runs.
     /// `serving` is what was verified there last, to be brought back.

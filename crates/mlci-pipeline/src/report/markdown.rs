@@ -24,7 +24,7 @@ const TABLE: usize = 3_700;
 /// cut, and say by how many rows.
 #[must_use]
 pub fn markdown(report: &Report) -> String {
-    let (tone, word) = view::outcome(report.outcome);
+    let (tone, word) = view::outcome(report);
     let mut text = format!("# {} {word}: {}\n\n", tone.sign(), code(&report.project));
     text += &head(report);
     for table in tables(report) {

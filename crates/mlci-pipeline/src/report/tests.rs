@@ -248,6 +248,18 @@ fn a_refusal_says_the_numbers_first() {
     }
 }
 
+/// What an environment refuses is none of the gate's doing.
+#[test]
+fn a_refusal_after_the_gate_is_not_the_gates() {
+    let mut report = empty();
+    report.outcome = Outcome::Refused;
+    report.gate = Some(GateReport { verdict: Verdict::Pass, checks: vec![], comparison: None, slices: vec![] });
+    let (page, summary) = check(&report);
+    for text in [page, summary] {
+        assert!(text.contains("Refused") && !text.contains("Refused by the gate"), "{text}");
+    }
+}
+
 #[test]
 fn hostile_texts_stay_text() {
     let names = [

@@ -46,8 +46,10 @@ impl Tone {
 /// A state as a word and a tone.
 pub(super) type Mark = (Tone, &'static str);
 
-pub(super) const fn outcome(outcome: Outcome) -> Mark {
-    match outcome {
+/// How a command ended. It was refused by the gate where that has not passed, else by an environment.
+pub(super) fn outcome(report: &Report) -> Mark {
+    match report.outcome {
+        Outcome::Refused if report.gate.as_ref().is_some_and(|gate| gate.verdict.is_pass()) => (Tone::Bad, "Refused"),
         Outcome::Pass => (Tone::Good, "Passed"),
         Outcome::Fail => (Tone::Bad, "Failed"),
         Outcome::Invalid => (Tone::Bad, "Invalid configuration"),

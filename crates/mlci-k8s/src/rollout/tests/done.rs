@@ -36,3 +36,14 @@ fn no_pods_are_done_when_none_are_wanted() {
     let state = machine().step(&world(none, vec![replica_set("new", None)], vec![]), Duration::ZERO);
     assert!(matches!(state, State::Done(_)));
 }
+
+/// Its pods have the labels that the others have too.
+#[test]
+fn a_canary_is_no_part_of_it() {
+    let mut set = replica_set("canary", None);
+    set.metadata.owner_references.as_mut().unwrap()[0].uid = "another deployment".to_owned();
+    let pods = vec![running("a", "new"), running("b", "new"), running("c", "canary")];
+    let world = world(deployment("new", 2, 2, [2, 2, 2]), vec![replica_set("new", None), set], pods);
+    let State::Done(progress) = machine().step(&world, Duration::ZERO) else { panic!("it is done") };
+    assert_eq!((progress.ready, progress.old), (2, 0));
+}

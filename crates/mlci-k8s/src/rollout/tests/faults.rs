@@ -93,6 +93,7 @@ async fn rolled_out(fault: Fault) -> Result<crate::RolledOut, Error> {
     let applied = Applied {
         namespace: "staging".parse().unwrap(),
         name: "wine".parse().unwrap(),
+        labelled: "wine".parse().unwrap(),
         image: image("new").parse::<ImageReference>().unwrap(),
         uid: "deployment".to_owned(),
         generation: 2,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use mlci_core::Digest;
-use mlci_k8s::Cluster;
+use mlci_k8s::{Cluster, Forward};
 use mlci_model::Model;
 use mlci_serve::verify::{Expected, verify};
 use tokio::{
@@ -36,6 +36,15 @@ impl Kubernetes {
         Wanted { release, model }: Wanted<'_>,
     ) -> Result<(), DeployError> {
         let forward = cluster.forward(&self.namespace, &self.name).await.map_err(other)?;
+        self.ask_through(&forward, Wanted { release, model }).await
+    }
+
+    /// The same, of whatever a forward leads to.
+    pub(super) async fn ask_through(
+        &self,
+        forward: &Forward,
+        Wanted { release, model }: Wanted<'_>,
+    ) -> Result<(), DeployError> {
         let fault = |error: Error| match forward.last_error() {
             Some(why) => DeployError::Other(Error::fail(error.message).because(why)),
             None => DeployError::Release(error),

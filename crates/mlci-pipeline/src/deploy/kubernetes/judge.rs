@@ -68,7 +68,7 @@ pub(in crate::deploy) fn with_undone(error: Error, undone: Result<()>) -> Error 
 }
 
 /// A rollout that failed: by the release's fault, unless somebody else came in between.
-fn failed(failure: &Failure) -> DeployError {
+pub(super) fn failed(failure: &Failure) -> DeployError {
     let clean = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
     let container = failure.container.as_ref().map(|name| format!(", container `{name}`")).unwrap_or_default();
     let pod = failure.pod.as_ref().map(|pod| format!("pod `{pod}`{container}: ")).unwrap_or_default();

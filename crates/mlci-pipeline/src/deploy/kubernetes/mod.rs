@@ -4,12 +4,18 @@
 //! through the Service. Where that fails, the one before is applied again.
 
 mod ask;
+mod canary;
 mod hold;
 mod judge;
 mod settings;
 mod show;
+#[cfg(feature = "monitor")]
+mod watch;
+#[cfg(not(feature = "monitor"))]
+#[path = "watch_absent.rs"]
+mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use mlci_artifact::Store;
 use mlci_core::{Digest, Label, ModelName};
@@ -27,6 +33,7 @@ use super::target::{DeployError, Look, Running, Shown, Target};
 use crate::{
     config::{Environment, Image, TargetKind},
     error::{Error, Result},
+    interrupt::Undo,
     records::Release,
 };
 
@@ -46,6 +53,8 @@ pub(crate) struct Kubernetes {
     repository: String,
     store: Store,
     pub(super) runtime: Arc<Runtime>,
+    /// A canary that has passed, from its trial to the deployment.
+    up: RefCell<Option<Undo>>,
 }
 
 impl Kubernetes {
@@ -86,6 +95,7 @@ impl Kubernetes {
             repository,
             store,
             runtime,
+            up: RefCell::default(),
         };
         // What no cluster would take is said before anything is built.
         target.settings.workload(target.image(Digest::of(b""))?, "1", "")?;
@@ -243,23 +253,46 @@ impl Target for Kubernetes {
         progress: &dyn Fn(String),
     ) -> Result<Running, DeployError> {
         let workload = self.of_release(release)?;
-        let work = async {
+        let up = self.up.take();
+        let replace = async |cluster: &Cluster| {
             // Before anything is changed: a store that does not answer is no fault of the release.
             let model = self.model(release).await?;
-            let cluster = self.connect().await.map_err(other)?;
-            let before = self.before(&cluster).await?;
+            let before = self.before(cluster).await?;
             let wanted = Wanted { release, model: &model };
-            let brought = self.bring(&cluster, &workload, wanted, before.as_ref(), progress).await;
+            let brought = self.bring(cluster, &workload, wanted, before.as_ref(), progress).await;
             let Err(DeployError::Release(error)) = brought else { return brought };
-            let undone = self.undo(&cluster, release, serving, before.as_ref(), progress).await;
+            let undone = self.undo(cluster, release, serving, before.as_ref(), progress).await;
             Err(DeployError::Release(with_undone(error, undone)))
         };
-        self.runtime.block_on(work)
+        self.runtime.block_on(async {
+            let cluster = self.connect().await.map_err(other)?;
+            match up {
+                Some(up) => Ok(self.taking_back(&cluster, up, replace(&cluster)).await?.0),
+                None => {
+                    // One that was left behind by another command must not serve along what is brought back.
+                    cluster.remove_canary(&self.namespace, &self.name).await.map_err(other)?;
+                    replace(&cluster).await
+                }
+            }
+        })
     }
 
+    fn try_out(&self, release: &Release, progress: &dyn Fn(String)) -> Result<(), DeployError> {
+        self.try_canary(release, progress)
+    }
+
+    fn aside(&self) -> Result<Option<String>> {
+        self.canary_up()
+    }
+
+    fn on_trial(&self) -> Result<Option<Digest>> {
+        self.canary_on_trial()
+    }
+
+    /// A canary is what its command has to see to. A rollout that was cut short is the cluster's to finish; the next
+    /// deployment judges what came of it.
     fn settle(&self) -> Result<bool> {
-        // A rollout that was cut short is the cluster's to finish; the next deployment judges what came of it.
-        Ok(false)
+        self.connected(async |cluster| Ok(cluster.remove_canary(&self.namespace, &self.name).await?))
     }
 
     fn verify(&self, release: &Release, _: &Running) -> Result<()> {

@@ -9,7 +9,7 @@ use mlci_k8s::{
 };
 
 use crate::{
-    config::{Environment, Image},
+    config::{Canary, Environment, Image},
     deploy::workload::workload,
     error::{Error, Result},
 };
@@ -143,6 +143,16 @@ impl Settings {
 
     fn unfit(&self, what: &str, error: impl Display) -> Error {
         Error::invalid(format!("environment `{}`: {what}{error}", self.environment_name))
+    }
+
+    /// What the container listens on.
+    pub(super) const fn port(&self) -> u16 {
+        self.image.port
+    }
+
+    /// How a release is tried out first, if it is.
+    pub(super) const fn canary(&self) -> Option<&Canary> {
+        self.environment.canary.as_ref()
     }
 
     /// How long one pod may take to start and another to go, with time to pull the image.

@@ -19,7 +19,7 @@ use super::{
 /// rows and tables list about a hundred; where that cuts, the page says so.
 #[must_use]
 pub fn html(report: &Report) -> String {
-    let (tone, word) = view::outcome(report.outcome);
+    let (tone, word) = view::outcome(report);
     let project = clip(&report.project, NAME);
     let sections: Vec<Section> = model::sections(report).into_iter().chain(run::sections(report)).flatten().collect();
     let page = html! {
