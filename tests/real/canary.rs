@@ -271,4 +271,17 @@ fn however_it_ends_nothing_is_left() {
     assert!(watched.until(|event| event["event"] == "finished").is_some_and(|event| event["exit_code"] == 130));
     assert_eq!(watched.child.wait().unwrap().code(), Some(130));
     trial.serves(first.text("/image/pushed"));
+
+    // Given up by somebody else, who has not to know that it is a canary.
+    let mut watched = trial.watching();
+    let given_up = trial.project.pass(&["abort", "staging", "--reason", "looks odd"]);
+    assert_eq!(given_up.environment("staging")["status"], "verified", "{:#}", given_up.value);
+    assert!(watched.until(|event| event["event"] == "finished").is_some_and(|event| event["exit_code"] == 1));
+    assert_eq!(watched.child.wait().unwrap().code(), Some(1));
+    trial.serves(first.text("/image/pushed"));
+    let refused = trial.project.run(&["abort", "staging"]);
+    assert!(refused.code == 2 && refused.error().contains("nothing to give up"), "{}", refused.error());
+    // What a person has sent back is not tried again.
+    let passed = trial.project.pass(&["ci"]);
+    assert_eq!(passed.environment("staging")["model_digest"], first.value["model"]["digest"], "{:#}", passed.value);
 }

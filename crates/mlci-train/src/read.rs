@@ -14,6 +14,7 @@ mod error;
 mod field;
 mod first;
 mod gather;
+mod hashing;
 mod levels;
 mod number;
 mod options;
@@ -35,10 +36,11 @@ pub(crate) use self::error::some;
 use self::{
     chunks::{Chunk, Chunks},
     comments::Comments,
+    hashing::Hashing,
     plan::Plan,
     records::{Line, Records},
     rows::Rows,
-    text::{Hashing, Text},
+    text::Text,
 };
 pub use self::{
     copy::{Copied, CopyError, copy_rows},
