@@ -36,6 +36,7 @@ pub(crate) fn built_server(features: &[&str]) -> PathBuf {
         .args(["--target", &target, "--message-format", "json"])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .envs((!features.is_empty()).then_some(("CARGO_PROFILE_RELEASE_LTO", "off")))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -260,6 +260,10 @@ impl Workspace {
         }
         if let Some(feature) = build.feature {
             command.args(["--features", feature]);
+            // It would go through all of the ONNX runtime again for each line that changes, for half a megabyte.
+            if env::var_os("CARGO_PROFILE_RELEASE_LTO").is_none() {
+                command.env("CARGO_PROFILE_RELEASE_LTO", "off");
+            }
         }
         if let Some(flags) = &build.flags {
             command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
