@@ -14,7 +14,6 @@ mod error;
 mod field;
 mod first;
 mod gather;
-mod hashing;
 mod levels;
 mod number;
 mod options;
@@ -36,11 +35,10 @@ pub(crate) use self::error::some;
 use self::{
     chunks::{Chunk, Chunks},
     comments::Comments,
-    hashing::Hashing,
     plan::Plan,
     records::{Line, Records},
     rows::Rows,
-    text::Text,
+    text::{Hashing, Text},
 };
 pub use self::{
     copy::{Copied, CopyError, copy_rows},

@@ -5,7 +5,7 @@ use std::{
 
 use mlci_core::Digest;
 
-use super::{ReadError, ReadFileError, ReadOptions, hashing::Hashing};
+use super::{ReadError, ReadFileError, ReadOptions, text::Hashing};
 
 /// What [`copy_rows`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

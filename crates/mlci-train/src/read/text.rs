@@ -1,5 +1,7 @@
 use std::io::{self, Read};
 
+use mlci_core::{Digest, DigestBuilder};
+
 use super::source::NoText;
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
@@ -109,12 +111,33 @@ fn other_encoding(first: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Digests what is read through it.
+pub(super) struct Hashing<R> {
+    inner: R,
+    digest: DigestBuilder,
+}
+
+impl<R> Hashing<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, digest: Digest::builder() }
+    }
+
+    pub(super) fn finish(self) -> Digest {
+        self.digest.finish()
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.digest.stream(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use mlci_core::Digest;
-
     use super::*;
-    use crate::read::Hashing;
 
     /// Hands out one byte a read.
     struct Drop<'a>(&'a [u8]);
