@@ -57,7 +57,8 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Case>, String> {
     }
     if wanted("csv-ols-onehot") {
         let data = bench.folder.join("onehot.csv");
-        bench.ours(&["levels", "200000", &text(&data)])?;
+        // 396 columns of a model.
+        bench.ours(&["make", "200000", "8", "4", &text(&data)])?;
         bench.check(&data)?;
         let (ours, theirs) = bench.in_turn(&data, &["onehot"])?;
         cases.extend(theirs.iter().map(|(peer, theirs)| case("csv-ols-onehot", &ours, named(peer), theirs)));
@@ -118,7 +119,7 @@ struct Bench {
 impl Bench {
     fn make(&self, rows: u64, columns: u32) -> Result<PathBuf, String> {
         let path = self.folder.join(format!("{rows}x{columns}.csv"));
-        self.ours(&["make", &rows.to_string(), &columns.to_string(), &text(&path)])?;
+        self.ours(&["make", &rows.to_string(), "0", &columns.to_string(), &text(&path)])?;
         Ok(path)
     }
 

@@ -17,16 +17,13 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done =
-        match arguments.as_slice() {
-            ["make", rows, columns, path] => make(rows, columns, Path::new(path)),
-            ["levels", rows, path] => levels(rows, Path::new(path)),
-            ["fit", path, model] => fit(Path::new(path), Path::new(model)),
-            ["rows", path, rows] => rows_of(Path::new(path), Path::new(rows)),
-            ["parse", path] => parse(Path::new(path)),
-            _ => Err("usage: make ROWS COLUMNS PATH | levels ROWS PATH | fit PATH MODEL | rows PATH ROWS | parse PATH"
-                .into()),
-        };
+    let done = match arguments.as_slice() {
+        ["make", rows, texts, numbers, path] => make(rows, texts, numbers, Path::new(path)),
+        ["fit", path, model] => fit(Path::new(path), Path::new(model)),
+        ["rows", path, rows] => rows_of(Path::new(path), Path::new(rows)),
+        ["parse", path] => parse(Path::new(path)),
+        _ => Err("usage: make ROWS TEXTS NUMBERS PATH | fit PATH MODEL | rows PATH ROWS | parse PATH".into()),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,48 +55,27 @@ impl Random {
     }
 }
 
-/// Standard normal features to six decimals, and `y = Σ j·x_j + noise`; the same bytes every time.
-fn make(rows: &str, columns: &str, path: &Path) -> Result<(), Failure> {
-    let (rows, columns): (u64, u32) = (rows.parse()?, columns.parse()?);
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let mut random = Random::new();
-    let names: Vec<String> = (0..columns).map(|column| format!("x{column}")).collect();
-    writeln!(out, "{},y", names.join(","))?;
-    for _ in 0..rows {
-        let mut sum = 0.0;
-        for column in 0..columns {
-            let value = (random.normal() * 1e6).round() / 1e6;
-            sum += f64::from(column + 1) * value;
-            write!(out, "{value:.6},")?;
-        }
-        writeln!(out, "{:.6}", sum + random.normal())?;
-    }
-    out.flush()?;
-    finish(serde_json::json!({}))
-}
-
-/// Columns of texts, whose names begin with this.
+/// Columns of texts, whose names begin with this, and how many levels each has.
 const TEXT: char = 'c';
-const TEXTS: u32 = 8;
 const LEVELS: u32 = 50;
-const NUMBERS: u32 = 4;
 
-/// Eight columns of 50 levels each and four of numbers: 396 columns of a model.
-fn levels(rows: &str, path: &Path) -> Result<(), Failure> {
-    let rows: u64 = rows.parse()?;
+/// Columns of levels, standard normal features to six decimals, and `y = Σ j·(level_j mod 7) + Σ (j + 1)·x_j + noise`;
+/// the same bytes every time.
+fn make(rows: &str, texts: &str, numbers: &str, path: &Path) -> Result<(), Failure> {
+    let (rows, texts, numbers): (u64, u32, u32) = (rows.parse()?, texts.parse()?, numbers.parse()?);
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let mut random = Random::new();
     let names =
-        (0..TEXTS).map(|column| format!("{TEXT}{column}")).chain((0..NUMBERS).map(|column| format!("x{column}")));
+        (0..texts).map(|column| format!("{TEXT}{column}")).chain((0..numbers).map(|column| format!("x{column}")));
     writeln!(out, "{},y", names.collect::<Vec<_>>().join(","))?;
     for _ in 0..rows {
         let mut sum = 0.0;
-        for column in 0..TEXTS {
+        for column in 0..texts {
             let level = (random.uniform() * f64::from(LEVELS)) as u32;
             sum += f64::from(level % 7 * column);
             write!(out, "level-{level:02},")?;
         }
-        for column in 0..NUMBERS {
+        for column in 0..numbers {
             let value = (random.normal() * 1e6).round() / 1e6;
             sum += f64::from(column + 1) * value;
             write!(out, "{value:.6},")?;
@@ -110,7 +86,7 @@ fn levels(rows: &str, path: &Path) -> Result<(), Failure> {
     finish(serde_json::json!({}))
 }
 
-/// How a file of [`make`] or [`levels`] is read.
+/// How a file of [`make`] is read.
 fn options(path: &Path) -> Result<ReadOptions, Failure> {
     let mut header = String::new();
     BufReader::new(File::open(path)?).read_line(&mut header)?;
