@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     config::{self, Config, Loaded, Missing},
+    data_file::DataCopy,
     error::{Context as _, Error, Outcome, Result},
     event::{Event, Observer},
     interrupt,
@@ -40,8 +41,7 @@ pub struct Pipeline {
     /// How the person called it, for help that can be copied: `cargo xtask` or `mlci`.
     invocation: String,
     gathered: OnceCell<ReadData>,
-    /// The copy here of data in a store.
-    data_copy: OnceCell<PathBuf>,
+    data_copy: OnceCell<DataCopy>,
     layout: OnceCell<Layout>,
     code: OnceCell<Digest>,
     source: OnceCell<Source>,
@@ -267,7 +267,7 @@ impl Pipeline {
     }
 
     /// The copy of the data, made once a command.
-    pub(crate) fn copy_of_data(&self, make: impl FnOnce() -> Result<PathBuf>) -> Result<&PathBuf> {
+    pub(crate) fn copy_of_data(&self, make: impl FnOnce() -> Result<DataCopy>) -> Result<&DataCopy> {
         init(&self.data_copy, make)
     }
 

@@ -1,6 +1,6 @@
 use std::cell::OnceCell;
 
-use mlci_core::{Digest, digest_file};
+use mlci_core::Digest;
 use mlci_train::DataReport;
 use serde::{Deserialize, Serialize};
 
@@ -36,11 +36,7 @@ impl Stage for DataStage<'_> {
 
     fn inputs(&self) -> Result<Digest> {
         let data = &self.pipeline.config().data;
-        // The content decides, not the time stamp: a change that restores it is a change.
-        let (content, _) = digest_file(&self.pipeline.data_file()?).map_err(|error| {
-            crate::error::Error::from(error)
-                .help(format!("[data] path = \"{}\" names the file with the data", data.path))
-        })?;
+        let content = self.pipeline.data_digest()?;
         let content = *self.seen.get_or_init(|| content);
         Ok(Digest::builder()
             .part(content.as_bytes())
