@@ -43,6 +43,19 @@ pub enum Error {
         /// Why.
         source: Cause,
     },
+    /// The API server has it, and the controller has not looked at it.
+    #[error(
+        "cannot {action}: the Deployment controller of {place} has not seen it within {seconds} s; \
+         look whether the controller manager runs, then do the same again"
+    )]
+    NotSeen {
+        /// What was tried.
+        action: String,
+        /// The cluster.
+        place: Arc<Place>,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// No answer from the API server.
     #[error("cannot {action}: {place} is not reachable; check the address, the network and that the cluster runs")]
     Unreachable {

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     apply::{Applied, ApplyOptions, FIELD_MANAGER},
@@ -21,6 +24,10 @@ use crate::{
 
 /// As `kubectl rollout restart` sets it, so that either sees the other's restarts.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// How long the controller may take to see a change. It takes some milliseconds, unless it is away.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Cluster {
     /// Replaces every pod by a new one of the same version, as `kubectl rollout restart` does; [`Cluster::rollout`]
@@ -54,25 +61,40 @@ impl Cluster {
     }
 
     /// Holds a rollout where it is, as `kubectl rollout pause` does: no further pod is replaced, and whoever waits for the
-    /// rollout is told ([`Reason::Paused`](crate::Reason::Paused)). What serves goes on.
+    /// rollout is told ([`Reason::Paused`](crate::Reason::Paused)). What serves goes on. Returns once the controller has seen
+    /// it, which until then goes on; to drop the future before that leaves the rollout paused all the same.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotOurs`]; the errors of every call.
+    /// [`Error::NotFound`]; [`Error::NotOurs`]; [`Error::NotSeen`]; the errors of every call.
     pub async fn pause(&self, namespace: &Namespace, name: &Name) -> Result<()> {
-        let deployment = self.our_deployment("pause", namespace, name).await?;
-        self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": true } })).await?;
-        Ok(())
+        self.set_paused("pause", namespace, name, &json!(true)).await.map(drop)
     }
 
     /// Lets a rollout go on that was paused, by whomever; [`Cluster::rollout`] waits for it. To go back instead, apply
     /// what was there before ([`Cluster::apply`] leaves the pause as it is) and resume then: the pods of the version that
-    /// was given up go.
+    /// was given up go. Returns once the controller has seen it, as [`Cluster::pause`] does.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotOurs`]; the errors of every call.
+    /// Those of [`Cluster::pause`].
     pub async fn resume(&self, namespace: &Namespace, name: &Name) -> Result<Applied> {
-        let deployment = self.our_deployment("resume", namespace, name).await?;
-        self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": null } })).await
+        self.set_paused("resume", namespace, name, &json!(null)).await
+    }
+
+    async fn set_paused(&self, verb: &'static str, namespace: &Namespace, name: &Name, to: &Value) -> Result<Applied> {
+        let deployment = self.our_deployment(verb, namespace, name).await?;
+        let set = self.patch_deployment(namespace, name, &deployment, &json!({ "spec": { "paused": to } })).await?;
+        let begun = Instant::now();
+        loop {
+            let now = self.our_deployment(verb, namespace, name).await?;
+            if now.status.and_then(|status| status.observed_generation).is_some_and(|seen| seen >= set.generation) {
+                return Ok(set);
+            }
+            if begun.elapsed() >= SEEN_WITHIN {
+                let action = Action::new(verb, &DEPLOYMENT.resource, namespace.as_str(), name.as_str()).to_string();
+                return Err(Error::NotSeen { action, place: self.place.clone(), seconds: SEEN_WITHIN.as_secs() });
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// Applies an earlier workload again, waits until every pod runs its digest, and removes what that workload has

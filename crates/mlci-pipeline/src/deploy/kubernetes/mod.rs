@@ -300,7 +300,9 @@ impl Target for Kubernetes {
             let current = cluster.current(&self.namespace, &self.name).await?;
             match current {
                 Some(current) if !current.settled => {
-                    Err(Error::fail(format!("{} of {} pods are ready", current.ready, current.desired)))
+                    // Ready ones may still be of the version before.
+                    let (ready, desired) = (current.ready, current.desired);
+                    Err(Error::fail(format!("its last change is not rolled out: {ready} of {desired} pods are ready")))
                 }
                 _ => {
                     let model = self.model(release).await?;
