@@ -10,6 +10,7 @@ mod cell;
 mod chunks;
 mod comments;
 mod copy;
+mod ends;
 mod error;
 mod field;
 mod first;
@@ -17,6 +18,7 @@ mod gather;
 mod levels;
 mod number;
 mod options;
+pub(crate) mod order;
 pub(crate) mod parallel;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -68,7 +70,7 @@ pub use self::{
 /// # Errors
 /// [`ReadError`]: wrong options, a header that does not fit them, or [`ReadError::Problems`] with the first few
 /// problems in the rows and how many there are.
-pub fn read_csv(reader: impl Read, options: &ReadOptions) -> Result<Table, ReadError> {
+pub fn read_csv(reader: impl Read + Send, options: &ReadOptions) -> Result<Table, ReadError> {
     let (mut chunks, header) = begin(reader, options)?;
     let plan = Plan::new(plan::header(&header, options.delimiter)?, RowUnit::Line, options)?;
     chunks.of(CHUNK);
@@ -148,10 +150,10 @@ pub fn read_header(path: &Path, delimiter: u8) -> Result<Vec<String>, ReadFileEr
 }
 
 /// Text with line ends `\n`, without mark and comments.
-type Plain<'r> = Box<dyn Read + 'r>;
+type Plain<'r> = Box<dyn Read + Send + 'r>;
 
 /// The text of the data.
-fn text_of<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<Plain<'r>, ReadError> {
+fn text_of<'r>(reader: impl Read + Send + 'r, options: &ReadOptions) -> Result<Plain<'r>, ReadError> {
     let ReadOptions { delimiter, comment, .. } = *options;
     let is_structure = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'\n' | b'\r');
     if is_structure(delimiter) {
@@ -168,7 +170,10 @@ fn text_of<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<Plain<'r
 }
 
 /// What comes behind the header, and the header.
-fn begin<'r>(reader: impl Read + 'r, options: &ReadOptions) -> Result<(Chunks<Plain<'r>>, ByteRecord), ReadError> {
+fn begin<'r>(
+    reader: impl Read + Send + 'r,
+    options: &ReadOptions,
+) -> Result<(Chunks<Plain<'r>>, ByteRecord), ReadError> {
     let (plain, delimiter) = (text_of(reader, options)?, options.delimiter);
     let mut chunks = Chunks::new(plain, 1, delimiter, 1);
     let mut record = ByteRecord::new();

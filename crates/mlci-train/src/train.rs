@@ -1,3 +1,5 @@
+use std::{panic::resume_unwind, thread};
+
 use mlci_core::{Digest, ModelName};
 use mlci_model::{
     Column, Estimator, Generalized, Golden, InvalidModel, Kind, Link, Model, Parts, PredictError, Profile, Schema,
@@ -395,8 +397,12 @@ impl Gathered {
         }
         let model = Model::new(parts).map_err(TrainError::Model)?;
         let how = EvaluateOptions { seed: options.seed, threshold: options.threshold, half_width };
-        let test = evaluate_with(&model, &self.held_out, &all, &how).map_err(TrainError::Evaluate)?;
-        let leaks = leakage::find(sample, model.schema(), &rows, &truth, options.seed);
+        let (test, leaks) = thread::scope(|scope| {
+            let leaks = scope.spawn(|| leakage::find(sample, model.schema(), &rows, &truth, options.seed));
+            let test = evaluate_with(&model, &self.held_out, &all, &how);
+            (test, leaks.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        });
+        let test = test.map_err(TrainError::Evaluate)?;
         Ok(Trained {
             model,
             rows: self.rows,

@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     io::{self, Read},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use mlci_core::Digest;
@@ -13,7 +16,7 @@ use super::{
     Hashing, Plain, ReadError, ReadFileError, ReadOptions, RowUnit, assemble, begin,
     chunks::{Chunk, Chunks},
     first::First,
-    parallel::{self, Order, with_pool},
+    parallel::{self, lock},
     plan::{self, Plan},
     rows::Rows,
     rows_of,
@@ -21,7 +24,7 @@ use super::{
 use crate::{
     BlockError, BlockQr, Gathered, Moments, Role, Statistic, TrainOptions,
     split::Purpose,
-    stream::{Done, Full, Lanes, LevelCounts, Marginal, Plan as Keeping, Recipe, Side, Sides, Summed, Sums, recipe},
+    stream::{Cuts, Full, Lanes, LevelCounts, Marginal, Plan as Keeping, Recipe, Side, Sides, Summed, Sums, recipe},
 };
 
 /// Reads CSV as [`read_csv`](crate::read_csv) does, and keeps of it what [`Gathered`] says: in memory that does not grow
@@ -33,7 +36,7 @@ use crate::{
 /// # Errors
 /// As [`read_csv`](crate::read_csv), or where the second reading gives other bytes than the first. What is wrong with
 /// `train` is said by [`Gathered::train`].
-pub fn gather<R: Read>(
+pub fn gather<R: Read + Send>(
     open: impl Fn() -> io::Result<R>,
     read: &ReadOptions,
     train: &TrainOptions,
@@ -146,73 +149,41 @@ pub(super) struct Dealt<'p> {
     pub(super) levels: LevelCounts,
 }
 
-enum Job {
-    Read(usize, Chunk),
-    Sum(Full),
-}
-
-enum Out<'p, S> {
-    /// With the chunk's bytes, for their room.
-    Read(usize, Box<Result<Dealt<'p>, ReadError>>, Vec<u8>),
-    Sum(Done<S>),
-}
-
 impl<'p> Pass<'p> {
     /// Reads, deals and sums up, with as many threads as there are processors. What comes of it does not depend on them.
     fn run<S: Statistic + Send>(
         &self,
         mut chunks: Chunks<Plain<'_>>,
         bounds: &Bounds,
-        mut take: impl FnMut(Dealt<'p>),
+        mut take: impl FnMut(Dealt<'p>) + Send,
     ) -> Result<Result<BTreeMap<Side, Summed<S>>, BlockError>, ReadError> {
         chunks.of(super::CHUNK);
-        let mut lanes = Lanes::new(self.recipe.width, self.keeping.deal.folds);
-        with_pool(
-            |job| match job {
-                Job::Read(number, chunk) => Out::Read(number, Box::new(self.deal(&chunk, bounds)), chunk.bytes),
-                Job::Sum(full) => Out::Sum(full.sum_up(self.recipe)),
+        let folds = self.keeping.deal.folds;
+        // Not behind the lock of the source, which another thread reads from meanwhile.
+        let spare = Mutex::new(Vec::new());
+        let (mut cuts, lanes) = (Cuts::new(self.recipe.width, folds), Mutex::new(Lanes::new(folds)));
+        let sum_up = |full: Full| lock(&lanes).take(full.sum_up(self.recipe));
+        parallel::in_order_then(
+            || {
+                lock(&spare).drain(..).for_each(|bytes| chunks.recycle(bytes));
+                chunks.next().map_err(ReadError::of)
             },
-            |pool| {
-                let mut order = Order::default();
-                let (mut sent, mut end) = (0, None);
-                loop {
-                    while end.is_none() && !pool.is_full(order.waiting()) {
-                        match chunks.next() {
-                            Ok(Some(chunk)) => {
-                                pool.submit(Job::Read(sent, chunk));
-                                sent += 1;
-                            }
-                            Ok(None) => end = Some(Ok(())),
-                            Err(error) => end = Some(Err(ReadError::of(error))),
-                        }
-                    }
-                    match pool.take() {
-                        None => break,
-                        Some(Out::Sum(done)) => lanes.take(done),
-                        Some(Out::Read(number, dealt, bytes)) => {
-                            chunks.recycle(bytes);
-                            order.put(number, *dealt, |dealt| {
-                                let dealt = dealt?;
-                                let features = dealt.rows.matrix.chunks_exact(self.recipe.width - 1);
-                                for ((side, features), target) in
-                                    dealt.sides.iter().zip(features).zip(&dealt.rows.target)
-                                {
-                                    lanes.push(*side, features, *target, |full| pool.submit(Job::Sum(full)));
-                                }
-                                take(dealt);
-                                Ok::<_, ReadError>(())
-                            })?;
-                        }
-                    }
-                }
-                lanes.flush(|full| pool.submit(Job::Sum(full)));
-                while let Some(Out::Sum(done)) = pool.take() {
-                    lanes.take(done);
-                }
-                end.unwrap_or(Ok(()))
+            |chunk| {
+                let dealt = self.deal(&chunk, bounds);
+                lock(&spare).push(chunk.bytes);
+                dealt
             },
+            |dealt, full| {
+                let features = dealt.rows.matrix.chunks_exact(self.recipe.width - 1);
+                for ((side, features), target) in dealt.sides.iter().zip(features).zip(&dealt.rows.target) {
+                    full.extend(cuts.push(*side, features, *target));
+                }
+                take(dealt);
+            },
+            sum_up,
         )?;
-        Ok(lanes.finish())
+        cuts.finish().for_each(sum_up);
+        Ok(lanes.into_inner().unwrap_or_else(PoisonError::into_inner).finish())
     }
 
     fn deal(&self, chunk: &Chunk, bounds: &Bounds) -> Result<Dealt<'p>, ReadError> {

@@ -7,11 +7,13 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     cell::{self, Cell, EXACT, Form},
     chunks::Chunk,
+    ends::ends,
     field::Field,
     number::number,
     plan::Plan,
     rows::Rows,
     rule::Rule,
+    tally::Tally,
 };
 use crate::Role;
 
@@ -49,53 +51,48 @@ impl Content {
 /// Adds the lines of a chunk in which there is no quote, so that each is a record. What is not plain about a row is left
 /// to [`Rows::add`], and the outcome is the same as if every row were.
 pub(super) fn add(rows: &mut Rows<'_>, chunk: &Chunk, delimiter: u8) {
-    let mut reader = Reader::new(rows.plan, &chunk.bytes, delimiter);
+    let (bytes, used, columns) = (&chunk.bytes, rows.plan.features.len(), rows.plan.names.len());
+    let mut reader = Reader::new(rows.plan, bytes);
     // A number is a digit and a delimiter at least: empty lines take no room.
-    let count = chunk.lines.min(chunk.bytes.len() / (2 * rows.plan.features.len())) + 1;
-    rows.matrix.reserve_exact(count * rows.plan.features.len());
+    let count = chunk.lines.min(bytes.len() / (2 * used)) + 1;
+    rows.matrix.reserve_exact(count * used);
     [&mut rows.lines, &mut rows.hashes].into_iter().for_each(|numbers| numbers.reserve_exact(count));
     rows.target.reserve_exact(count);
+    let all_ends = ends(bytes, delimiter, (count * columns).min(bytes.len()));
+    let mut ends = all_ends.as_slice();
     let mut record = ByteRecord::new();
     let (mut at, mut line) = (0, chunk.line);
-    while at < chunk.bytes.len() {
-        match reader.row(rows, at) {
-            Row::Empty => at += 1,
-            Row::Plain(end) => {
-                reader.keep(rows, at, end, line);
-                at = end + 1;
-            }
-            Row::Other => {
-                let rest = chunk.bytes.get(at..).unwrap_or_default();
-                let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                record.clear();
-                for field in rest.get(..end).unwrap_or_default().split(|byte| *byte == delimiter) {
-                    record.push_field(field);
-                }
-                rows.add(line, &record);
-                at += end + 1;
-            }
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let end = at + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        // The line has one field a column where it ends with that of the last.
+        let fields = ends.get(..columns).filter(|fields| fields.last() == Some(&(end as u32)));
+        if end == at {
+            ends = ends.get(1..).unwrap_or_default();
+        } else if let Some(fields) = fields.filter(|fields| reader.add(rows, (at, end), fields, line)) {
+            ends = ends.get(fields.len()..).unwrap_or_default();
+        } else {
+            record.clear();
+            let text = bytes.get(at..end).unwrap_or_default();
+            text.split(|byte| *byte == delimiter).for_each(|field| record.push_field(field));
+            rows.add(line, &record);
+            ends = ends.get(record.len()..).unwrap_or_default();
         }
+        at = end + 1;
         line += 1;
     }
     reader.finish(rows);
 }
 
-enum Row {
-    Empty,
-    /// Its numbers are in `values`; the line ends there.
-    Plain(usize),
-    Other,
-}
-
 struct Reader<'c> {
     plan: &'c Plan,
     bytes: &'c [u8],
-    delimiter: u8,
     columns: Vec<Column>,
-    /// The features of the present row, and the target.
-    values: Vec<f64>,
-    /// Which of its numbers have a point or an exponent.
-    decimal: Vec<bool>,
+    /// The target of the present row.
+    target: f64,
+    /// The places of its numbers that are the first of their columns to have a point or an exponent. What is written for
+    /// each number goes nowhere but into the matrix: small allocations of two threads may lie side by side, and each
+    /// would wait for the other's.
+    decimal: Vec<usize>,
     /// Where its columns are that are not used.
     others: Vec<(usize, usize, usize)>,
     /// Of the rows kept.
@@ -104,7 +101,7 @@ struct Reader<'c> {
 }
 
 impl<'c> Reader<'c> {
-    fn new(plan: &'c Plan, bytes: &'c [u8], delimiter: u8) -> Self {
+    fn new(plan: &'c Plan, bytes: &'c [u8]) -> Self {
         let unused = |rule: &Rule| if rule.unique { Content::Other } else { Content::Number };
         let mut columns: Vec<Column> =
             plan.rules.iter().map(|rule| Column { place: None, content: unused(rule) }).collect();
@@ -118,9 +115,8 @@ impl<'c> Reader<'c> {
         Self {
             plan,
             bytes,
-            delimiter,
-            values: vec![0.0; used],
-            decimal: vec![false; used],
+            target: 0.0,
+            decimal: Vec::with_capacity(used),
             others: Vec::with_capacity(columns.len() - used.min(columns.len())),
             kept: 0,
             any_decimal: vec![false; used],
@@ -128,59 +124,66 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// Reads the row that begins at `start`.
-    fn row(&mut self, rows: &mut Rows<'_>, start: usize) -> Row {
-        if self.bytes.get(start) == Some(&b'\n') {
-            return Row::Empty;
+    /// Adds the row of the bytes from `start` to `end` and of the fields, one a column, that end where `ends` says, if
+    /// it is plain; whether it is.
+    fn add(&mut self, rows: &mut Rows<'_>, (start, end): (usize, usize), ends: &[u32], line: u64) -> bool {
+        let before = rows.matrix.len();
+        rows.matrix.resize(before + self.plan.features.len(), 0.0);
+        let is_plain = self.is_plain(rows, before, start, ends);
+        if is_plain {
+            self.keep(rows, start, end, line);
+        } else {
+            rows.matrix.truncate(before);
         }
+        is_plain
+    }
+
+    /// Reads the row that begins at `start` into the end of the matrix, which begins at `before`; whether it is plain.
+    fn is_plain(&mut self, rows: &mut Rows<'_>, before: usize, start: usize, ends: &[u32]) -> bool {
+        let Rows { matrix, tallies, .. } = rows;
+        let features = matrix.get_mut(before..).unwrap_or_default();
         self.others.clear();
+        self.decimal.clear();
         let mut at = start;
-        let last = self.columns.len().saturating_sub(1);
-        for (position, column) in self.columns.iter().enumerate() {
-            let end = match (column.place, column.content) {
-                (_, Content::Other) => return Row::Other,
-                (Some(place), Content::Level) => {
-                    let end = at + self.length(at);
-                    let level = self.bytes.get(at..end).unwrap_or_default();
-                    let Some(value) = level_of(rows, position, level) else { return Row::Other };
-                    if let (Some(kept), Some(decimal)) = (self.values.get_mut(place), self.decimal.get_mut(place)) {
-                        (*kept, *decimal) = (value, false);
+        for ((position, column), end) in self.columns.iter().enumerate().zip(ends) {
+            let end = *end as usize;
+            let value = match (column.place, column.content) {
+                (_, Content::Other) => return false,
+                (Some(_), Content::Level) => {
+                    let field = self.bytes.get(at..end).unwrap_or_default();
+                    match level_of(self.plan, tallies, position, field) {
+                        Some(value) => value,
+                        None => return false,
                     }
-                    end
                 }
-                (Some(place), content) => {
-                    let Some((value, form, end)) = number(self.bytes, at, self.delimiter) else { return Row::Other };
-                    if form == Form::Beyond || content == Content::Checked && !self.allows(position, value) {
-                        return Row::Other;
+                (Some(place), content) => match number(self.bytes, at, end) {
+                    None | Some((_, Form::Beyond)) => return false,
+                    Some((value, _)) if content == Content::Checked && !self.allows(position, value) => return false,
+                    Some((value, form)) => {
+                        if form == Form::Decimal && !self.any_decimal.get(place).copied().unwrap_or(true) {
+                            self.decimal.push(place);
+                        }
+                        value
                     }
-                    if let (Some(kept), Some(decimal)) = (self.values.get_mut(place), self.decimal.get_mut(place)) {
-                        (*kept, *decimal) = (value, form == Form::Decimal);
-                    }
-                    end
-                }
+                },
                 (None, _) => {
-                    let length = self.length(at);
-                    let field = self.bytes.get(at..at + length).unwrap_or_default();
-                    if !field.is_ascii() || field.trim_ascii().len() != length {
-                        return Row::Other;
+                    let field = self.bytes.get(at..end).unwrap_or_default();
+                    if !field.is_ascii() || field.trim_ascii().len() != field.len() {
+                        return false;
                     }
-                    self.others.push((position, at, at + length));
-                    at + length
+                    self.others.push((position, at, end));
+                    at = end + 1;
+                    continue;
                 }
             };
-            let is_end = self.bytes.get(end).is_none_or(|byte| *byte == b'\n');
-            if is_end != (position == last) {
-                return Row::Other;
+            // The target has the last place.
+            match column.place.and_then(|place| features.get_mut(place)) {
+                Some(feature) => *feature = value,
+                None => self.target = value,
             }
             at = end + 1;
         }
-        Row::Plain(at - 1)
-    }
-
-    /// How long the field is that begins here.
-    fn length(&self, at: usize) -> usize {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        memchr::memchr2(self.delimiter, b'\n', rest).unwrap_or(rest.len())
+        true
     }
 
     /// Whether what is declared about the column allows a value.
@@ -191,13 +194,14 @@ impl<'c> Reader<'c> {
         })
     }
 
-    /// Adds the row that was read, which is the bytes from `start` to `end`.
+    /// Adds what there is of a plain row, which is the bytes from `start` to `end`, beside its features.
     fn keep(&mut self, rows: &mut Rows<'_>, start: usize, end: usize, line: u64) {
-        if let Some((target, features)) = self.values.split_last() {
-            rows.matrix.extend_from_slice(features);
-            rows.target.push(*target);
+        rows.target.push(self.target);
+        for place in &self.decimal {
+            if let Some(any) = self.any_decimal.get_mut(*place) {
+                *any = true;
+            }
         }
-        self.any_decimal.iter_mut().zip(&self.decimal).for_each(|(any, this)| *any |= this);
         rows.lines.push(line);
         // No field has white space about it: the line is what `Rows` makes of a record to hash it.
         rows.hashes.push(xxh3_64(self.bytes.get(start..end).unwrap_or_default()));
@@ -231,17 +235,15 @@ impl<'c> Reader<'c> {
 }
 
 /// The position of a level that is declared, or among those of the data; `None`: it is for [`Rows::add`] to say.
-fn level_of(rows: &mut Rows<'_>, position: usize, field: &[u8]) -> Option<f64> {
+fn level_of(plan: &Plan, tallies: &mut [Tally], position: usize, field: &[u8]) -> Option<f64> {
     if !field.is_ascii() || field.trim_ascii().len() != field.len() {
         return None;
     }
     let text = std::str::from_utf8(field).ok()?;
-    let rule = rows.plan.rules.get(position)?;
+    let rule = plan.rules.get(position)?;
     let level = match rule.position(text) {
         Some(position) => position,
-        None if rule.takes_levels_of_data() && !is_missing(field) => {
-            rows.tallies.get_mut(position)?.levels.position(text)
-        }
+        None if rule.takes_levels_of_data() && !is_missing(field) => tallies.get_mut(position)?.levels.position(text),
         None => return None,
     };
     Some(level as f64)

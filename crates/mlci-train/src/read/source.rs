@@ -62,16 +62,18 @@ const OTHERS: [(&[u8], &str); 9] = [
 ];
 
 /// Opens what is compressed; what is no text is refused.
-pub(super) fn open<'r>(reader: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
+pub(super) fn open<'r>(reader: impl Read + Send + 'r) -> io::Result<Box<dyn Read + Send + 'r>> {
     let (magic, reader) = peek::<6, _>(reader)?;
     let broken = Arc::new(AtomicBool::new(false));
     let reader = Watched { inner: reader, broken: Arc::clone(&broken) };
-    let unpacked = |format, inner| Ok(Box::new(Unpacked { inner, format, broken }) as Box<dyn Read + 'r>);
+    let unpacked = |format, inner| Ok(Box::new(Unpacked { inner, format, broken }) as Box<dyn Read + Send + 'r>);
     match magic.as_slice() {
-        [0x1f, 0x8b, ..] => unpacked(Compression::Gzip, Box::new(MultiGzDecoder::new(reader)) as Box<dyn Read + 'r>),
+        [0x1f, 0x8b, ..] => {
+            unpacked(Compression::Gzip, Box::new(MultiGzDecoder::new(reader)) as Box<dyn Read + Send + 'r>)
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             let frames = Frames { source: BufReader::new(reader), decoder: FrameDecoder::new(), inside: false };
-            unpacked(Compression::Zstd, Box::new(frames) as Box<dyn Read + 'r>)
+            unpacked(Compression::Zstd, Box::new(frames) as Box<dyn Read + Send + 'r>)
         }
         other => match OTHERS.iter().find(|(magic, _)| other.starts_with(magic)) {
             Some((_, what)) => Err(NoText::Other(what).error()),
@@ -104,7 +106,7 @@ impl<R: Read> Read for Watched<R> {
 
 /// Says of a decoder's errors which format is damaged.
 struct Unpacked<'r> {
-    inner: Box<dyn Read + 'r>,
+    inner: Box<dyn Read + Send + 'r>,
     format: Compression,
     broken: Arc<AtomicBool>,
 }

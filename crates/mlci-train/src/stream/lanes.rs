@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use mlci_model::Design;
 
-use crate::{BLOCK_ROWS, Block, BlockError, Statistic, read::parallel::Order, stream::Marginal};
+use crate::{BLOCK_ROWS, Block, BlockError, Statistic, read::order::Order, stream::Marginal};
 
 /// Which rows a row is summed up with: a fold of the training rows, or those held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,67 +76,92 @@ impl<S: Statistic> Summed<S> {
     }
 }
 
-/// Cuts the rows of each side into blocks of [`BLOCK_ROWS`], and puts what is summed up of these together in their
-/// order: the bits of [`Accumulator`](crate::Accumulator), however the rows come and whoever sums up.
-pub(crate) struct Lanes<S> {
+/// Cuts the rows of each side into blocks of [`BLOCK_ROWS`].
+pub(crate) struct Cuts {
     width: usize,
     /// One a fold, and the last for the rows held out.
+    cuts: Vec<Cut>,
+}
+
+#[derive(Default)]
+struct Cut {
+    values: Vec<f64>,
+    blocks: usize,
+}
+
+impl Cuts {
+    pub(crate) fn new(width: usize, folds: u64) -> Self {
+        Self { width, cuts: (0..=folds).map(|_| Cut::default()).collect() }
+    }
+
+    /// Takes a row of a side, and hands out the block that is full with it.
+    pub(crate) fn push(&mut self, side: Side, features: &[f64], target: f64) -> Option<Full> {
+        let (size, place) = (BLOCK_ROWS * self.width, side.place(self.cuts.len()));
+        let cut = self.cuts.get_mut(place)?;
+        if cut.values.is_empty() {
+            cut.values.reserve_exact(size);
+        }
+        cut.values.extend_from_slice(features);
+        cut.values.push(target);
+        (cut.values.len() == size).then(|| cut.hand_out(side))
+    }
+
+    /// What is left, once all rows are there.
+    pub(crate) fn finish(self) -> impl Iterator<Item = Full> {
+        let sides = self.cuts.len();
+        let cuts = self.cuts.into_iter().enumerate().filter(|(_, cut)| !cut.values.is_empty());
+        cuts.map(move |(place, mut cut)| cut.hand_out(Side::of(place, sides)))
+    }
+}
+
+impl Cut {
+    fn hand_out(&mut self, side: Side) -> Full {
+        self.blocks += 1;
+        Full { side, number: self.blocks - 1, values: std::mem::take(&mut self.values) }
+    }
+}
+
+impl Side {
+    /// Its place among so many sides: the rows held out have the last.
+    fn place(self, sides: usize) -> usize {
+        match self {
+            Self::Fold(fold) => fold as usize,
+            Self::HeldOut => sides - 1,
+        }
+    }
+
+    fn of(place: usize, sides: usize) -> Self {
+        if place + 1 == sides { Self::HeldOut } else { Self::Fold(place as u64) }
+    }
+}
+
+/// Puts what is summed up of the blocks of each side together in their order: the bits of
+/// [`Accumulator`](crate::Accumulator), however the rows come and whoever sums up.
+pub(crate) struct Lanes<S> {
+    /// One a side, in their places.
     lanes: Vec<Lane<S>>,
     /// The first block that could not be summed up, by side and number.
     failed: Option<(Side, usize, BlockError)>,
 }
 
 struct Lane<S> {
-    values: Vec<f64>,
-    blocks: usize,
     order: Order<Summed<S>>,
     merged: Option<Summed<S>>,
 }
 
 impl<S: Statistic> Lanes<S> {
-    pub(crate) fn new(width: usize, folds: u64) -> Self {
-        let lane = |_| Lane { values: Vec::new(), blocks: 0, order: Order::default(), merged: None };
-        Self { width, lanes: (0..=folds).map(lane).collect(), failed: None }
-    }
-
-    fn place(&self, side: Side) -> usize {
-        match side {
-            Side::Fold(fold) => fold as usize,
-            Side::HeldOut => self.lanes.len() - 1,
-        }
-    }
-
-    /// Takes a row of a side, and hands out the block that is full with it.
-    pub(crate) fn push(&mut self, side: Side, features: &[f64], target: f64, mut full: impl FnMut(Full)) {
-        let (size, place) = (BLOCK_ROWS * self.width, self.place(side));
-        let Some(lane) = self.lanes.get_mut(place) else { return };
-        lane.values.extend_from_slice(features);
-        lane.values.push(target);
-        if lane.values.len() == size {
-            let next = Vec::with_capacity(size);
-            full(Full { side, number: lane.blocks, values: std::mem::replace(&mut lane.values, next) });
-            lane.blocks += 1;
-        }
-    }
-
-    /// Hands out what is left, once all rows are there.
-    pub(crate) fn flush(&mut self, mut full: impl FnMut(Full)) {
-        let last = self.lanes.len() - 1;
-        for (place, lane) in self.lanes.iter_mut().enumerate().filter(|(_, lane)| !lane.values.is_empty()) {
-            let side = if place == last { Side::HeldOut } else { Side::Fold(place as u64) };
-            full(Full { side, number: lane.blocks, values: std::mem::take(&mut lane.values) });
-            lane.blocks += 1;
-        }
+    pub(crate) fn new(folds: u64) -> Self {
+        Self { lanes: (0..=folds).map(|_| Lane { order: Order::default(), merged: None }).collect(), failed: None }
     }
 
     pub(crate) fn take(&mut self, done: Done<S>) {
         let Done { side, number, summed } = done;
-        let place = self.place(side);
+        let place = side.place(self.lanes.len());
         let lane = self.lanes.get_mut(place);
         let has_failed = self.failed.as_ref().is_some_and(|(failed, ..)| *failed == side);
         let taken = summed.and_then(|summed| {
             // Behind a block that failed others would wait for ever.
-            let Some(Lane { order, merged, .. }) = lane.filter(|_| !has_failed) else { return Ok(()) };
+            let Some(Lane { order, merged }) = lane.filter(|_| !has_failed) else { return Ok(()) };
             order.put(number, summed, |summed| match merged {
                 Some(merged) => merged.merge(&summed),
                 None => {
@@ -157,10 +182,9 @@ impl<S: Statistic> Lanes<S> {
         match self.failed {
             Some((.., error)) => Err(error),
             None => {
-                let last = self.lanes.len() - 1;
-                let side = |place| if place == last { Side::HeldOut } else { Side::Fold(place as u64) };
+                let sides = self.lanes.len();
                 let lanes = self.lanes.into_iter().enumerate();
-                Ok(lanes.filter_map(|(place, lane)| Some((side(place), lane.merged?))).collect())
+                Ok(lanes.filter_map(|(place, lane)| Some((Side::of(place, sides), lane.merged?))).collect())
             }
         }
     }

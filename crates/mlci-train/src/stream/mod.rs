@@ -14,7 +14,7 @@ use mlci_model::{Design, Schema};
 
 pub(crate) use self::{
     keep::{Batch, Keep, Kept},
-    lanes::{Done, Full, Lanes, Recipe, Side, Summed},
+    lanes::{Cuts, Full, Lanes, Recipe, Side, Summed},
     levels::LevelCounts,
     marginal::Marginal,
     sums::{Sides, Sums},

@@ -1,12 +1,16 @@
-use std::{collections::BTreeMap, convert::Infallible};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Mutex, PoisonError},
+};
 
 use mlci_model::{Column, Design};
 
 use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
-    read::parallel::with_pool,
+    read::parallel::{in_order_then, lock},
     split::Purpose,
-    stream::{Batch, Done, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
+    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
 };
 
 impl Gathered {
@@ -84,23 +88,21 @@ fn sums<S: Statistic + Send>(
     plan: &Plan,
     recipe: &Recipe,
 ) -> Result<BTreeMap<Side, Summed<S>>, BlockError> {
-    let mut lanes = Lanes::new(recipe.width, plan.deal.folds);
-    with_pool(
-        |full: Full| -> Done<S> { full.sum_up(recipe) },
-        |pool| {
-            for (row, (hash, target)) in batch.hashes.iter().zip(batch.target).enumerate() {
-                lanes.push(plan.side(*hash), batch.features_of(row), *target, |full| pool.submit(full));
-                if row % BLOCK_ROWS == 0 {
-                    while let Some(done) = if pool.is_full(0) { pool.take() } else { pool.take_ready() } {
-                        lanes.take(done);
-                    }
-                }
-            }
-            lanes.flush(|full| pool.submit(full));
-            while let Some(done) = pool.take() {
-                lanes.take(done);
+    let folds = plan.deal.folds;
+    let (mut cuts, lanes) = (Cuts::new(recipe.width, folds), Mutex::new(Lanes::new(folds)));
+    let sum_up = |full: Full| lock(&lanes).take(full.sum_up(recipe));
+    let mut parts = (0..batch.target.len()).step_by(BLOCK_ROWS);
+    let Ok(()) = in_order_then(
+        || Ok::<_, Infallible>(parts.next()),
+        Ok,
+        |first, full| {
+            let rows = batch.hashes.iter().zip(batch.target).enumerate().skip(first).take(BLOCK_ROWS);
+            for (row, (hash, target)) in rows {
+                full.extend(cuts.push(plan.side(*hash), batch.features_of(row), *target));
             }
         },
+        sum_up,
     );
-    lanes.finish()
+    cuts.finish().for_each(sum_up);
+    lanes.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
 }
