@@ -61,17 +61,21 @@ fn a_model_goes_through_the_gate_with_its_own_metrics() {
     assert!(run["params"].get("algorithm").is_none(), "{run:#}");
 }
 
+/// The lines that the only model there was tested on.
+fn held_out(project: &Project) -> Vec<usize> {
+    let evaluation = project.files(".mlci/models").into_iter().find(|name| name.ends_with(".evaluation.json")).unwrap();
+    let evaluation: serde_json::Value =
+        serde_json::from_str(&project.read(&format!(".mlci/models/{evaluation}"))).unwrap();
+    evaluation["lines"].as_array().unwrap().iter().map(|line| line.as_u64().unwrap() as usize).collect()
+}
+
 #[test]
 fn it_sees_the_training_rows_only() {
     let project =
         project(&format!("cp \"$MLCI_DATA\" given.csv; cp \"$MLCI_SCHEMA\" given.json\n{}", leave("wine.onnx")));
     project.pass(&["ci", "--stage", "..train"]);
     let (all, given) = (project.read("wine.csv"), project.read("given.csv"));
-    let evaluation = project.files(".mlci/models").into_iter().find(|name| name.ends_with(".evaluation.json")).unwrap();
-    let evaluation: serde_json::Value =
-        serde_json::from_str(&project.read(&format!(".mlci/models/{evaluation}"))).unwrap();
-    let held_out: Vec<usize> =
-        evaluation["lines"].as_array().unwrap().iter().map(|line| line.as_u64().unwrap() as usize).collect();
+    let held_out = held_out(&project);
     assert!(held_out.len() > 200);
     // The same bytes in the same order, without those lines.
     let expected: Vec<&str> =
@@ -87,6 +91,30 @@ fn it_sees_the_training_rows_only() {
         (schema["features"].as_array().map(Vec::len), schema["target"]["name"].as_str()),
         (Some(11), Some("quality"))
     );
+}
+
+/// Of data in Parquet it gets Parquet.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_given_as_parquet() {
+    let script = format!("cp \"$MLCI_DATA\" given.parquet; echo \"$MLCI_DATA\" > name\n{}", leave("wine.onnx"));
+    let project = project(&script);
+    fs::copy(repository().join("tests/data/winequality-red.parquet"), project.path("wine.parquet")).unwrap();
+    project.configure("path = \"wine.csv\"", "path = \"wine.parquet\"\nexclude = [\"tags\"]");
+    project.pass(&["ci", "--stage", "..train"]);
+    let name = project.read("name");
+    assert!(name.trim_end().ends_with("/data.parquet"), "{name}");
+    let held_out = held_out(&project);
+    assert!(held_out.len() > 200);
+
+    // The other rows, with the columns that are not used.
+    project.configure("path = \"wine.parquet\"\nexclude = [\"tags\"]", "path = \"given.parquet\"");
+    let given = project.run(&["ci", "--stage", "..data"]);
+    assert!(given.error().contains("`tags` is nested"), "{}", given.error());
+    project.configure("path = \"given.parquet\"", "path = \"given.parquet\"\nexclude = [\"tags\"]");
+    let data = project.pass(&["ci", "--stage", "..data"]);
+    let note = data.text("/stages/2/note");
+    assert!(note.starts_with(&format!("{} rows, 13 columns", 1599 - held_out.len())), "{note}");
 }
 
 #[test]

@@ -29,9 +29,7 @@ pub(super) fn missing(loaded: &Loaded, command: &Command) -> Vec<&'static str> {
     let watches = matches!(command, Command::Ci(..) | Command::Deploy { .. }) && has_canary;
     let monitor = ((pushes || watches) && !cfg!(feature = "monitor")).then_some("monitor");
     let exports = matches!(command, Command::Models { command: Some(ModelsCommand::Export { .. }) });
-    let is_parquet =
-        std::path::Path::new(&config.data.path).extension().is_some_and(|extension| extension == "parquet");
-    let parquet = (is_parquet && !cfg!(feature = "parquet")).then_some("parquet");
+    let parquet = (config.data.is_parquet() && !cfg!(feature = "parquet")).then_some("parquet");
     let onnx = ((exports || config.train.is_command()) && !mlci_model::Onnx::is_supported()).then_some("onnx");
     store
         .into_iter()

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use mlci_artifact::Scheme;
 use mlci_train::ColumnOptions;
@@ -40,6 +40,11 @@ pub struct Data {
 }
 
 impl Data {
+    /// Whether it is named as Parquet.
+    pub(crate) fn is_parquet(&self) -> bool {
+        Path::new(&self.path).extension().is_some_and(|extension| extension == "parquet")
+    }
+
     /// What is wrong with the path, where it names no file and no object.
     pub(super) fn misnamed(&self) -> Option<String> {
         let path = &self.path;

@@ -52,7 +52,8 @@ pub(crate) fn run(pipeline: &Pipeline, read: &ReadData) -> Result<Left> {
     mlci_core::remove(&folder)?;
     let output = folder.join("output");
     fs::create_dir_all(&output).map_err(FileError::at("create", &output))?;
-    let (data, schema) = (folder.join("data.csv"), folder.join("schema.json"));
+    let format = if pipeline.config().data.is_parquet() { "data.parquet" } else { "data.csv" };
+    let (data, schema) = (folder.join(format), folder.join("schema.json"));
     given::write_data(pipeline, read, &data)?;
     given::write_schema(read.gathered.schema(), &schema)?;
 

@@ -35,11 +35,26 @@ pub enum CopyError {
 /// A row is the bytes that it has in the file, quotes and all; only compression, a byte order mark and comments go, and
 /// every line end becomes `\n`, as for [`read_csv`](crate::read_csv). Memory: one row.
 ///
+/// With the feature `parquet`, of a Parquet file another one is written, with all its columns, nested ones too, its
+/// schema and its metadata, compressed by snappy. Memory: some rows of a column, and the pages of a row group.
+///
 /// # Errors
 /// [`CopyError`].
-pub fn copy_rows(path: &Path, options: &ReadOptions, lines: &[u64], out: impl Write) -> Result<Copied, CopyError> {
+pub fn copy_rows(
+    path: &Path,
+    options: &ReadOptions,
+    lines: &[u64],
+    out: impl Write + Send,
+) -> Result<Copied, CopyError> {
     let at = |source| CopyError::Read(ReadFileError { path: path.to_owned(), source });
     let file = mlci_core::open_file(path).map_err(|error| at(ReadError::Io(error.source)))?;
+    #[cfg(feature = "parquet")]
+    if super::is_parquet(path)? {
+        let rows = super::parquet::copy(file, lines, out, at)?;
+        // Its columns are not read in the order of the bytes.
+        let (digest, _) = mlci_core::digest_file(path).map_err(|error| at(ReadError::Io(error.source)))?;
+        return Ok(Copied { rows, digest });
+    }
     let mut bytes = Hashing::new(file);
     let mut text = BufReader::with_capacity(256 << 10, super::text_of(&mut bytes, options).map_err(at)?);
     let mut copy = Copy { lines, line: 1, header: true, rows: 0, out };

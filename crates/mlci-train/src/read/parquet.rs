@@ -21,6 +21,9 @@ use super::{
 use crate::Table;
 
 mod column;
+mod copy;
+
+pub(super) use self::copy::copy;
 
 /// What begins and ends a Parquet file.
 pub(super) const MAGIC: &[u8] = b"PAR1";

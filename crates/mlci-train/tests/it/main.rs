@@ -15,6 +15,8 @@ mod leakage;
 mod linear;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_copy;
 mod read;
 mod reference;
 mod slices;

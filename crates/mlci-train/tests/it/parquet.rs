@@ -70,7 +70,7 @@ const SCHEMA: &str = "optional double a; required int64 n; optional boolean flag
     required int32 day (DATE); required int64 at (TIMESTAMP(MICROS,true)); required int64 price (DECIMAL(10,2));
     required int32 count (INTEGER(32,false)); required double y";
 
-fn file(compression: Compression) -> Vec<u8> {
+pub(crate) fn file(compression: Compression) -> Vec<u8> {
     let group = |flags: &'static [bool]| {
         vec![
             (Values::Doubles(&[1.5]), Some(&[true, false][..])),
