@@ -80,6 +80,15 @@ impl GateStage<'_> {
     fn champion(&self, version: &Version) -> Result<std::result::Result<Champion, EvaluateError>> {
         let bytes = self.pipeline.block_on(self.pipeline.store().model_bytes(version))?;
         let model = Model::decode(&bytes)?;
+        if !model.is_runnable() {
+            let champion = format!("{}@{}", model.name(), version.number);
+            let message =
+                format!("the champion {champion} is an ONNX model, and mlci was built without the feature `onnx`");
+            return Err(Error::invalid(message).help(
+                "until another model is the champion, build it with that: `features = [\"onnx\"]` of mlci-pipeline in \
+                 xtask/Cargo.toml, or cargo install mlci-pipeline --features onnx",
+            ));
+        }
         let held_out = self.pipeline.gathered_of(&self.data)?.gathered.held_out();
         let rows: Vec<usize> = (0..held_out.rows()).collect();
         let (seed, threshold) = (self.pipeline.config().train.seed, self.pipeline.config().gate.threshold);
