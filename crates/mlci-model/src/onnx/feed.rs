@@ -13,6 +13,8 @@ pub(super) struct Feed {
     /// Whether all columns are one tensor.
     is_one: bool,
     element: OnnxElement,
+    /// Whether that is one of 32-bit floats, and no column is a category.
+    is_plain: bool,
 }
 
 /// A feature on its way into a tensor.
@@ -33,6 +35,7 @@ struct Level {
 
 impl Feed {
     pub(super) fn new(input: &OnnxInput, features: &[Column]) -> Self {
+        let is_category = |feature: &Column| feature.kind == Kind::Category;
         let source = |feature: &Column, element: OnnxElement, flat: bool| {
             let level = |text: &String| {
                 // That it spells a number has been checked where it has to.
@@ -43,11 +46,12 @@ impl Feed {
                 element,
                 flat,
                 levels: feature.levels.iter().map(level).collect(),
-                is_category: feature.kind == Kind::Category,
+                is_category: is_category(feature),
             }
         };
         match input {
             OnnxInput::Rows { element, .. } => Self {
+                is_plain: *element == OnnxElement::Float && !features.iter().any(is_category),
                 columns: features.iter().map(|feature| source(feature, *element, false)).collect(),
                 is_one: true,
                 element: *element,
@@ -60,6 +64,7 @@ impl Feed {
                     .collect(),
                 is_one: false,
                 element: OnnxElement::Float,
+                is_plain: false,
             },
         }
     }
@@ -76,6 +81,13 @@ impl Feed {
     pub(super) fn make(&self, rows: &[f64], first: usize) -> Result<TVec<TValue>, PredictError> {
         let width = self.columns.len();
         let count = rows.len() / width.max(1);
+        if self.is_plain {
+            let floats: Vec<f32> = rows.iter().map(|value| *value as f32).collect();
+            // What is infinite is named below.
+            if !floats.iter().any(|float| float.is_infinite()) {
+                return Ok(TVec::from_elem(shaped(&[count, width], floats)?.into(), 1));
+            }
+        }
         if self.is_one {
             let rows = rows.chunks_exact(width.max(1)).zip(first..);
             let all = rows.flat_map(|(values, row)| {
@@ -156,6 +168,10 @@ fn whole<'a, T: tract_onnx::prelude::Datum>(
     for (row, source, value) in values {
         converted.push(convert(row, source, value)?);
     }
-    let array = ArrayD::from_shape_vec(IxDyn(shape), converted);
+    shaped(shape, converted)
+}
+
+fn shaped<T: tract_onnx::prelude::Datum>(shape: &[usize], values: Vec<T>) -> Result<Tensor, PredictError> {
+    let array = ArrayD::from_shape_vec(IxDyn(shape), values);
     array.map(|array| array.into_tensor()).map_err(|error| PredictError::OnnxRun { row: None, why: error.to_string() })
 }

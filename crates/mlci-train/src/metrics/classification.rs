@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Metric, ScoreError, Scored, size, weigh};
+use super::{
+    Metric, ScoreError, Scored,
+    statistics::{size, weigh},
+};
 
 /// How well probabilities of class 1 tell it from class 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

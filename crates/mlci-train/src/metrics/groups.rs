@@ -1,4 +1,4 @@
-use crate::metrics::weighted_median;
+use super::statistics::weighted_median;
 
 /// Sums over groups of rows: the metrics of a resample of groups, in time that does not grow with the rows.
 pub(super) struct Groups {

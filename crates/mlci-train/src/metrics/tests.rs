@@ -2,7 +2,8 @@ use linfa::prelude::SingleTargetRegression as _;
 use ndarray::Array1;
 use proptest::prelude::*;
 
-use super::*;
+use super::{statistics::*, *};
+use crate::bootstrap::Units;
 
 #[track_caller]
 fn check(truth: &[f64], prediction: &[f64], rmse: f64, mae: f64, median_ae: f64, r2: Option<f64>) {
