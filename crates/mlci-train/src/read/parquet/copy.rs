@@ -116,7 +116,9 @@ fn copy_values<T: DataType>(
     let mut next_row = 0;
     let (mut defined, mut repeated, mut values) = (Vec::new(), Vec::new(), Vec::new());
     while rows.peek().is_some() {
-        (defined.clear(), repeated.clear(), values.clear());
+        defined.clear();
+        repeated.clear();
+        values.clear();
         let (records, _, levels) =
             from.read_records(AT_ONCE, Some(&mut defined), Some(&mut repeated), &mut values).map_err(Failure::Read)?;
         if records == 0 {
