@@ -2,16 +2,18 @@
 
 use std::{
     collections::HashSet,
+    convert::Infallible,
     hash::{BuildHasherDefault, Hasher},
     sync::atomic::Ordering,
 };
 
-use mlci_model::{Column, Schema};
+use mlci_model::{Column, Profile, Schema};
 
 use super::{
     ReadError,
     assemble::{self, Found},
     gather::{Bounds, Dealt, Pass},
+    parallel,
     plan::Plan,
     rows::Rows,
 };
@@ -106,6 +108,7 @@ impl<'p> First<'p> {
             // Columns that cannot be summed up are described by the sample.
             Err(_) => (0..=plan.features.len()).flat_map(|place| Marginal::of_rows(&sample.column(place), 1)).collect(),
         };
+        let mut profiles = profiles(plan, &used, &sample);
         let mut columns = Vec::with_capacity(plan.names.len());
         let mut schema: Vec<Option<Column>> = vec![None; plan.names.len()];
         let mut spare = Vec::new();
@@ -129,7 +132,7 @@ impl<'p> First<'p> {
                         Some(Some(values)) => Distinct::of(values.len()),
                         _ => Distinct::of(Distinct::LIMIT + 1),
                     };
-                    let profile = marginal.profile(&sample.column(place), rule.levels.len());
+                    let profile = profiles.get_mut(place).and_then(Option::take);
                     Found { distinct, profile, counts: self.levels.of_all(place) }
                 }
                 None => {
@@ -155,6 +158,21 @@ impl<'p> First<'p> {
         let (held_out, sample, training) = (table(held_out), table(sample), training.map(table));
         Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report, levels: self.levels })
     }
+}
+
+/// The profiles of the features and, last, of the target.
+fn profiles(plan: &Plan, used: &[Marginal], sample: &Kept) -> Vec<Option<Profile>> {
+    let mut columns = plan.features.iter().chain([&plan.target]).zip(used).enumerate();
+    let mut profiles = Vec::with_capacity(used.len());
+    let Ok(()) = parallel::in_order(
+        || Ok::<_, Infallible>(columns.next()),
+        |(place, (position, marginal))| {
+            let levels = plan.rules.get(*position).map_or(0, |rule| rule.levels.len());
+            Ok(marginal.profile(&sample.column(place), levels))
+        },
+        |profile| profiles.push(profile),
+    );
+    profiles
 }
 
 /// Mixes the bits of a number: those of `f64`s differ in the upper ones, and tables look at the lower.
