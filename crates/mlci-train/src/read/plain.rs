@@ -20,9 +20,11 @@ use crate::Role;
 /// What is done with a column of the header.
 #[derive(Clone, Copy)]
 struct Column {
-    /// Where its values go; `None`: it is not used.
-    place: Option<usize>,
     content: Content,
+    /// Where its values go: the target has the place behind those of the features.
+    place: usize,
+    /// Whether a number of it has had a point or an exponent.
+    is_decimal: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -31,6 +33,8 @@ enum Content {
     /// Numbers that have to be looked at beyond being numbers.
     Checked,
     Level,
+    /// What is not used.
+    Unused,
     /// Nothing that is plain.
     Other,
 }
@@ -89,26 +93,28 @@ struct Reader<'c> {
     columns: Vec<Column>,
     /// The target of the present row.
     target: f64,
-    /// The places of its numbers that are the first of their columns to have a point or an exponent. What is written for
-    /// each number goes nowhere but into the matrix: small allocations of two threads may lie side by side, and each
+    /// The positions of its numbers that are the first of their columns to have a point or an exponent. What is written
+    /// for each number goes nowhere but into the matrix: small allocations of two threads may lie side by side, and each
     /// would wait for the other's.
     decimal: Vec<usize>,
     /// Where its columns are that are not used.
     others: Vec<(usize, usize, usize)>,
     /// Of the rows kept.
     kept: u64,
-    any_decimal: Vec<bool>,
 }
 
 impl<'c> Reader<'c> {
     fn new(plan: &'c Plan, bytes: &'c [u8]) -> Self {
-        let unused = |rule: &Rule| if rule.unique { Content::Other } else { Content::Number };
-        let mut columns: Vec<Column> =
-            plan.rules.iter().map(|rule| Column { place: None, content: unused(rule) }).collect();
+        let unused = |rule: &Rule| Column {
+            content: if rule.unique { Content::Other } else { Content::Unused },
+            place: usize::MAX,
+            is_decimal: false,
+        };
+        let mut columns: Vec<Column> = plan.rules.iter().map(unused).collect();
         let used = plan.features.iter().copied().chain([plan.target]);
         for (place, position) in used.enumerate() {
             if let (Some(column), Some(rule)) = (columns.get_mut(position), plan.rules.get(position)) {
-                *column = Column { place: Some(place), content: Content::of(rule) };
+                *column = Column { content: Content::of(rule), place, is_decimal: false };
             }
         }
         let used = plan.features.len() + 1;
@@ -119,7 +125,6 @@ impl<'c> Reader<'c> {
             decimal: Vec::with_capacity(used),
             others: Vec::with_capacity(columns.len() - used.min(columns.len())),
             kept: 0,
-            any_decimal: vec![false; used],
             columns,
         }
     }
@@ -147,26 +152,27 @@ impl<'c> Reader<'c> {
         let mut at = start;
         for ((position, column), end) in self.columns.iter().enumerate().zip(ends) {
             let end = *end as usize;
-            let value = match (column.place, column.content) {
-                (_, Content::Other) => return false,
-                (Some(_), Content::Level) => {
+            let value = match column.content {
+                Content::Number | Content::Checked => match number(self.bytes, at, end) {
+                    None | Some((_, Form::Beyond)) => return false,
+                    Some((value, _)) if column.content == Content::Checked && !self.allows(position, value) => {
+                        return false;
+                    }
+                    Some((value, form)) => {
+                        if form == Form::Decimal && !column.is_decimal {
+                            self.decimal.push(position);
+                        }
+                        value
+                    }
+                },
+                Content::Level => {
                     let field = self.bytes.get(at..end).unwrap_or_default();
                     match level_of(self.plan, tallies, position, field) {
                         Some(value) => value,
                         None => return false,
                     }
                 }
-                (Some(place), content) => match number(self.bytes, at, end) {
-                    None | Some((_, Form::Beyond)) => return false,
-                    Some((value, _)) if content == Content::Checked && !self.allows(position, value) => return false,
-                    Some((value, form)) => {
-                        if form == Form::Decimal && !self.any_decimal.get(place).copied().unwrap_or(true) {
-                            self.decimal.push(place);
-                        }
-                        value
-                    }
-                },
-                (None, _) => {
+                Content::Unused => {
                     let field = self.bytes.get(at..end).unwrap_or_default();
                     if !field.is_ascii() || field.trim_ascii().len() != field.len() {
                         return false;
@@ -175,9 +181,9 @@ impl<'c> Reader<'c> {
                     at = end + 1;
                     continue;
                 }
+                Content::Other => return false,
             };
-            // The target has the last place.
-            match column.place.and_then(|place| features.get_mut(place)) {
+            match features.get_mut(column.place) {
                 Some(feature) => *feature = value,
                 None => self.target = value,
             }
@@ -197,9 +203,9 @@ impl<'c> Reader<'c> {
     /// Adds what there is of a plain row, which is the bytes from `start` to `end`, beside its features.
     fn keep(&mut self, rows: &mut Rows<'_>, start: usize, end: usize, line: u64) {
         rows.target.push(self.target);
-        for place in &self.decimal {
-            if let Some(any) = self.any_decimal.get_mut(*place) {
-                *any = true;
+        for position in &self.decimal {
+            if let Some(column) = self.columns.get_mut(*position) {
+                column.is_decimal = true;
             }
         }
         rows.lines.push(line);
@@ -226,9 +232,9 @@ impl<'c> Reader<'c> {
         rows.read += self.kept;
         rows.kept += self.kept;
         for (tally, column) in rows.tallies.iter_mut().zip(&self.columns) {
-            if let Some(place) = column.place {
+            if column.place <= self.plan.features.len() {
                 tally.numbers += self.kept;
-                tally.decimal |= self.any_decimal.get(place).copied().unwrap_or_default();
+                tally.decimal |= column.is_decimal;
             }
         }
     }
