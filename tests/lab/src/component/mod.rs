@@ -67,6 +67,7 @@ pub static COMPONENTS: &[&Component] = &[
     &registry::REGISTRY,
     &docker::DOCKER,
     &kubernetes::KUBERNETES,
+    &kubernetes::API,
     &helm::HELM,
     &ci::GITHUB,
     &ci::GITLAB,
