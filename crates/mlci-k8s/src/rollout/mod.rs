@@ -23,6 +23,7 @@ mod watch;
 
 pub use self::state::{Failure, PodState, Progress, Reason};
 use self::state::{Finding, State};
+pub(crate) use self::watch::WATCH_SECONDS;
 
 /// How long a rollout may take, and when what looks bad is final.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -91,7 +91,7 @@ impl Reason {
             Self::Probe => "see what the probe was answered and the log; give the server longer if it only needs time",
             Self::Unschedulable => "ask for less, or add a node",
             Self::Quota => "ask for less, or raise the namespace's quota",
-            Self::Admission => "see the message for the policy that refuses the pods",
+            Self::Admission => "see the message for the policy or webhook that refuses the pods",
             Self::PodsFail => "look at the nodes",
             Self::Deadline => "see the state of the pods and their events",
             Self::Superseded => "someone else deploys to the same place",

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use futures::{
     StreamExt,
@@ -11,8 +11,12 @@ use k8s_openapi::api::{
 use kube::{
     Api, Resource,
     runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
+        utils::{Backoff, StreamBackoff},
+        watcher::{
+            self,
+            Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed},
+            Event, watcher,
+        },
     },
 };
 
@@ -24,6 +28,10 @@ use crate::{
     logs::selector,
     rollout::machine::World,
 };
+
+/// After so many seconds the API server ends a watch, and it is begun anew. One that has been silent for some more is
+/// lost, with nobody to say so, such as behind a load balancer that forgets it.
+pub(crate) const WATCH_SECONDS: u32 = 15;
 
 /// What a watch brought.
 pub(crate) enum Change {
@@ -150,12 +158,21 @@ where
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), namespace);
     let (namespace, place) = (namespace.to_owned(), cluster.place.clone());
-    watcher(api, config)
-        .default_backoff()
+    let config = config.timeout(WATCH_SECONDS);
+    let begin = move || watcher(api.clone(), config.clone()).boxed();
+    // A watcher whose version is too old asks for the same again, if the answer is no event but a status: 410 Gone.
+    let watched = stream::unfold(begin(), move |mut now| {
+        let begin = begin.clone();
+        async move {
+            let item = now.next().await?;
+            let is_gone = matches!(&item, Err(WatchStartFailed(kube::Error::Api(status))) if status.code == 410);
+            Some((item, if is_gone { begin() } else { now }))
+        }
+    });
+    StreamBackoff::new(watched.boxed(), Pause::default())
         .map(move |item| match item {
             Ok(event) => heard(event),
             Err(error) => {
-                use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
                 let error = match error {
                     InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => error,
                     WatchError(status) => kube::Error::Api(status),
@@ -165,4 +182,24 @@ where
             }
         })
         .boxed()
+}
+
+/// How long a watch that was lost is let be. kube's own pauses grow up to 30 s, in which a failure would go unnoticed.
+#[derive(Debug, Default)]
+struct Pause(u32);
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = Duration::from_millis(200 << self.0);
+        self.0 = (self.0 + 1).min(4);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
 }

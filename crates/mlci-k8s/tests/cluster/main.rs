@@ -12,9 +12,13 @@ mod canary;
 mod deploy;
 mod errors;
 mod failures;
+mod faults;
+#[path = "../common/hook.rs"]
+mod hook;
 mod image;
 mod objects;
 mod rights;
+mod webhook;
 
 use std::{future::Future, time::Duration};
 
