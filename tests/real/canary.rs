@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    kubernetes::{Namespaces, call, kubectl},
+    on_cluster::{Namespaces, call, kubectl},
     project::{Finished, Project, eventually, http},
     prometheus::servers::{Prometheus, free_port},
     unique, variable,

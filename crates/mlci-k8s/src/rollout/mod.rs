@@ -31,7 +31,7 @@ pub(crate) use self::watch::WATCH_SECONDS;
 pub struct RolloutOptions {
     /// When the rollout has failed if it is not done. 5 min.
     pub timeout: Duration,
-    /// How long a pod may find no node. 30 s; more where nodes are added on demand.
+    /// How long a pod may find no node, or one that does not take it up. 30 s; more where nodes are added on demand.
     pub unschedulable: Duration,
     /// How many of the last log lines a failure shows. 20.
     pub log_lines: u32,
@@ -68,7 +68,7 @@ impl Cluster {
     ///
     /// Done is: the Deployment's controller has seen the applied generation, and the pods themselves, as many as there
     /// are to be, run the expected digest and are ready. A failure is returned as soon as it is final: an image that
-    /// cannot be pulled, a container that ends twice in a row, a pod that no node takes for longer than
+    /// cannot be pulled, a container that ends twice in a row, a pod that no node takes up for longer than
     /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
     /// is no failure. A lost watch is taken up again, also after 410 Gone.
     ///

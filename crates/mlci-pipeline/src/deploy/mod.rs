@@ -316,6 +316,8 @@ impl Pipeline {
                     OnFailure::Keep => "see the log lines above".to_owned(),
                 };
                 let kept = match history.current() {
+                    // What is brought back may fail as well, by the same cause.
+                    Some(_) if target.observe().is_ok_and(|running| running.is_none()) => "nothing serves there now",
                     Some(_) => "what served before still does",
                     None => "nothing serves there, as before",
                 };

@@ -123,11 +123,11 @@ async fn a_lost_watch_is_taken_up_again() {
     }
 }
 
-/// With pauses of 0.8 s, 1.6 s, 3.2 s, … between the tries, the sixth comes after more than 10 s.
+/// With pauses of 0.2 s, 0.4 s, … 3.2 s, 3.2 s between the tries, the eighth comes after more than 10 s.
 #[tokio::test(start_paused = true)]
 async fn an_error_may_last_and_a_refusal_may_not() {
     let fault =
-        |code: u16| Fault { status: code, body: failure(code, "u cannot watch").to_string(), lists: 0, watches: 6 };
+        |code: u16| Fault { status: code, body: failure(code, "u cannot watch").to_string(), lists: 0, watches: 8 };
     assert_eq!(rolled_out(fault(500)).await.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2));
     let unlisted = |code: u16| Fault { lists: 2, watches: 0, ..fault(code) };
     assert!(rolled_out(unlisted(500)).await.is_ok());
