@@ -8,6 +8,7 @@
 
 #[path = "../common/access.rs"]
 mod access;
+mod addons;
 mod canary;
 mod deploy;
 mod errors;

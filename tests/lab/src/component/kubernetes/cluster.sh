@@ -11,6 +11,8 @@
 # Tests call `stop PART` and `start PART` (apiserver, kubelet), and `token NAMESPACE ACCOUNT UID SECONDS`, which prints a
 # token of a service account that is valid for so long: the API server itself makes none for less than ten minutes.
 #
+# Pods ask for names at an address where nobody answers, unless the component `kubernetes-addons` does.
+#
 # Pods have a bridge and a network of their own. Nothing of it leaves the machine, and `down` takes away every process,
 # mount, link and rule that came with it. A machine holds one: kube-proxy's chains and the kubelet's cgroups are its own.
 set -euo pipefail
@@ -84,6 +86,7 @@ conf() {
   fi
   cert apiserver /CN=kube-apiserver serverAuth "IP:$IP,IP:$SVCNET.1,DNS:localhost,DNS:kubernetes.default.svc"
   cert kubelet-client "/O=system:masters/CN=apiserver-kubelet-client" clientAuth
+  cert front-proxy /CN=front-proxy clientAuth
   cert admin "/O=system:masters/CN=admin" clientAuth
   kubeconf admin admin
 }
@@ -150,6 +153,8 @@ cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
 resolvConf: $C/resolv.conf
+clusterDNS: [169.254.20.10]
+clusterDomain: cluster.local
 podLogsDir: $S/pods-log
 volumePluginDir: $S/volplugins
 serializeImagePulls: false
@@ -227,7 +232,11 @@ apiserver() {
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$P/sa.pub" \
     --service-account-signing-key-file="$P/sa.key" \
     --kubelet-client-certificate="$P/kubelet-client.crt" --kubelet-client-key="$P/kubelet-client.key" \
-    --kubelet-certificate-authority="$P/ca.crt"
+    --kubelet-certificate-authority="$P/ca.crt" \
+    --requestheader-client-ca-file="$P/ca.crt" --requestheader-allowed-names=front-proxy \
+    --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
+    --proxy-client-cert-file="$P/front-proxy.crt" --proxy-client-key-file="$P/front-proxy.key"
 }
 apiserver_ready() {
   waitfor 60 "apiserver ready" curl -sf --cacert "$P/ca.crt" --cert "$P/admin.crt" --key "$P/admin.key" "https://$IP:$API/readyz"

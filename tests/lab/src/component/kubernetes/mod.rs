@@ -1,3 +1,5 @@
+mod addons;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -6,6 +8,7 @@ use std::{
 
 use mlci_core::write_atomic;
 
+pub(super) use self::addons::ADDONS;
 use super::{Component, Kind};
 use crate::{
     error::{Error, Result},
