@@ -103,6 +103,45 @@ fn late(on: &OnCluster) {
     assert!(aliases.contains("staging"), "{aliases}");
 }
 
+/// A rollback that has written its rejection, and comes to the cluster only after a newer release was recorded.
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn a_rollback_that_comes_late_gives_way() {
+    let on = OnCluster::new();
+    let one = &on.project;
+    let store = format!("[artifact]\nstore = \"{}\"\n\n[data]", one.path("store").display());
+    one.configure("[data]", &store);
+    one.pass(&["ci"]);
+    one.configure("seed = 42", "seed = 43");
+    let second = one.pass(&["ci"]);
+    let two = Project::with(&one.read("mlci.toml"));
+    two.configure("seed = 43", "seed = 44");
+    two.pass(&["ci", "--stage", "..image"]);
+
+    let entries = || {
+        let folder = std::fs::read_dir(one.path("store/logs/projects/wine/environments/staging")).unwrap();
+        folder.flatten().filter(|entry| entry.path().extension().is_some_and(|ending| ending == "json")).count()
+    };
+    let before = entries();
+    let back = one.start(&["rollback", "staging"]);
+    while entries() == before {
+        std::hint::spin_loop();
+    }
+    signal(&back, "-STOP");
+    assert_eq!(on.images(0), [second.text("/image/pushed")], "it has not come to the cluster yet");
+    let newer = two.pass(&["ci"]);
+    assert_eq!(newer.environment("staging")["status"], "verified", "{:#}", newer.value);
+    signal(&back, "-CONT");
+    let back = back.end();
+    assert_eq!(back.code, 1, "{:#}", back.value);
+    let error = back.error();
+    assert!(error.contains("somebody else changed `staging`") && error.contains("serves again"), "{error}");
+    eventually("the newer one alone", || on.images(0) == [newer.text("/image/pushed")]);
+    let status = one.pass(&["status"]);
+    let staging = status.environment("staging");
+    assert_eq!((&staging["status"], &staging["image_digest"]), (&"verified".into(), &newer.value["image"]["digest"]));
+}
+
 #[test]
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 fn an_older_commit_that_comes_late_gives_way() {
