@@ -182,3 +182,27 @@ fn what_would_change_is_shown_and_what_is_declared_no_longer_goes() {
     assert!(!call(&["--namespace", namespace, "get", "configmap", "own"]).status.success(), "it has gone");
     assert_eq!(project.pass(&["ci"]).stage("deploy"), "cached");
 }
+
+/// `kill -9` before the cluster is asked, while its pods come, while the predictions are, and once all is recorded.
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn killed_at_every_step_and_begun_again() {
+    let on = OnCluster::new();
+    let project = &on.project;
+    let message = |event: &Value, words: &str| event["message"].as_str().is_some_and(|text| text.contains(words));
+    let steps: [&dyn Fn(&Value) -> bool; 4] = [
+        &|event| event["event"] == "stage_started" && event["name"] == "deploy",
+        &|event| message(event, "of 2 pods ready"),
+        &|event| message(event, "rolled out after"),
+        &|event| event["event"] == "stage_finished" && event["name"] == "deploy",
+    ];
+    for (number, step) in steps.iter().enumerate() {
+        let mut watched = project.start(&["ci"]);
+        assert!(watched.until(step).is_some(), "step {number}");
+        watched.kill();
+        let done = project.pass(&["ci"]);
+        assert_eq!(done.environment("staging")["status"], "verified", "step {number}: {:#}", done.value);
+        assert_eq!(on.images(0), [done.text("/image/pushed")], "step {number}");
+        project.configure(&format!("seed = {}", 42 + number), &format!("seed = {}", 43 + number));
+    }
+}

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt as _;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     apply::Applied,
@@ -56,6 +56,9 @@ pub struct RolledOut {
 
 /// What asking for the log and the events of a failure may take: the failure itself is known already.
 const ENRICH: Duration = Duration::from_secs(2);
+
+/// What asking for the state of a rollout may take, before it is taken for failed.
+const ASK: Duration = Duration::from_secs(2);
 
 /// A watch that was allowed before has to be refused for this long.
 const REFUSED: Duration = Duration::from_secs(10);
@@ -132,7 +135,22 @@ impl Cluster {
                 }
                 continue;
             };
-            let finding = match machine.step(world, start.elapsed()) {
+            let mut state = machine.step(world, start.elapsed());
+            let asked;
+            let mut world = world;
+            // What was heard last may be long past, where a watch was lost: before the verdict, it is asked for.
+            if let State::Failed(_) = state {
+                let now = timeout(ASK, Watched::now(self, applied)).await;
+                if let Ok(Ok(now)) = now {
+                    asked = now;
+                    world = &asked;
+                    state = machine.step(world, start.elapsed());
+                } else if !late {
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            }
+            let finding = match state {
                 State::Done(progress) => return Ok(RolledOut { progress, after: start.elapsed() }),
                 State::Failed(finding) => finding,
                 State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
@@ -155,16 +173,13 @@ impl Cluster {
             let (pod, container) = (pod.as_deref()?, container.as_deref()?);
             // A container that ended wrote its last words before; one that waits for the first time wrote none.
             let ended = self.log(&applied.namespace, pod, container, lines, true);
-            match tokio::time::timeout(ENRICH, ended).await {
+            match timeout(ENRICH, ended).await {
                 Ok(Ok(log)) if !log.is_empty() => Some(log),
-                _ => tokio::time::timeout(ENRICH, self.log(&applied.namespace, pod, container, lines, false))
-                    .await
-                    .ok()?
-                    .ok(),
+                _ => timeout(ENRICH, self.log(&applied.namespace, pod, container, lines, false)).await.ok()?.ok(),
             }
         };
         let about = pod.as_deref().unwrap_or(applied.name.as_str());
-        let story = tokio::time::timeout(ENRICH, self.story(&applied.namespace, about));
+        let story = timeout(ENRICH, self.story(&applied.namespace, about));
         let (log, story) = tokio::join!(log, story);
         let Story { warnings, probe, ended_by_probe } = story.ok().and_then(Result::ok).unwrap_or_default();
         // The state of a pod does not tell a server that ended from one that the kubelet has ended.

@@ -10,6 +10,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Resource,
+    api::ListParams,
     runtime::{
         utils::{Backoff, StreamBackoff},
         watcher::{
@@ -109,6 +110,18 @@ impl Watched {
         Self { heard, deployments, replica_sets, pods, world: World::default() }
     }
 
+    /// The world as it is now, asked for instead of heard of.
+    pub(crate) async fn now(cluster: &Cluster, applied: &Applied) -> Result<World, Error> {
+        let named = ListParams::default().fields(&format!("metadata.name={}", applied.name));
+        let labelled = ListParams::default().labels(&selector(&applied.labelled));
+        let (deployments, replica_sets, pods) = tokio::try_join!(
+            list::<Deployment>(cluster, applied, "deployments.apps", &named),
+            list::<ReplicaSet>(cluster, applied, "replicasets.apps", &labelled),
+            list::<Pod>(cluster, applied, "pods", &labelled),
+        )?;
+        Ok(World { deployment: deployments.into_iter().next(), replica_sets, pods })
+    }
+
     /// The next change. Nothing is lost when this is dropped before it has ended.
     pub(crate) async fn next(&mut self) -> Change {
         match self.heard.next().await {
@@ -139,6 +152,23 @@ impl Watched {
             None
         }
     }
+}
+
+async fn list<K>(
+    cluster: &Cluster,
+    applied: &Applied,
+    resource: &'static str,
+    params: &ListParams,
+) -> Result<Vec<K>, Error>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + k8s_openapi::serde::de::DeserializeOwned,
+{
+    let api: Api<K> = Api::namespaced(cluster.client.clone(), applied.namespace.as_str());
+    let action = Action::all("list", resource, applied.namespace.as_str());
+    Ok(cluster.call(&action, || api.list(params)).await?.items)
 }
 
 fn watch<K>(

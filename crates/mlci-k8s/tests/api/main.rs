@@ -7,6 +7,7 @@
 
 #[path = "../common/access.rs"]
 mod access;
+mod cut;
 #[path = "../common/hook.rs"]
 mod hook;
 mod namespace;

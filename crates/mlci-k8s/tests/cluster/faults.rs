@@ -110,7 +110,13 @@ async fn watches_that_fall_silent() {
         let (seen, between) = through(&lab, Fault::Silent).await;
         let workload = lab.workload(image::push("v1"));
         let applied = seen.cluster.apply(&workload, &ApplyOptions::default()).await.unwrap();
-        let done = seen.cluster.rollout(&applied, &options(), |_| between.fault.notify_waiters()).await.unwrap();
+        let mut heard = false;
+        let once = |_: &mlci_k8s::Progress| {
+            if !std::mem::replace(&mut heard, true) {
+                between.fault.notify_waiters();
+            }
+        };
+        let done = seen.cluster.rollout(&applied, &options(), once).await.unwrap();
         let hit = between.hit.load(Ordering::Relaxed);
         println!("done after {:?}, {hit} connections fell silent", done.after);
         assert!(hit >= 3, "{hit}");
