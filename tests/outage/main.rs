@@ -16,7 +16,7 @@ mod project;
 use std::{
     process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lab::{unique, variable};
@@ -52,9 +52,9 @@ impl Drop for Stopped {
 }
 
 /// A pipeline with a first release in staging, and a second that is not built yet.
-fn second_release() -> (OnCluster, project::Finished) {
+fn second_release(keys: &str) -> (OnCluster, project::Finished) {
     let on = OnCluster::new();
-    on.project.configure("ready_seconds = 60", "ready_seconds = 60\nunschedulable_seconds = 5");
+    on.project.configure("ready_seconds = 60", &format!("ready_seconds = 60\n{keys}"));
     let first = on.project.pass(&["ci"]);
     on.project.configure("seed = 42", "seed = 43");
     (on, first)
@@ -64,7 +64,8 @@ fn second_release() -> (OnCluster, project::Finished) {
 #[ignore = "needs the lab's own Kubernetes cluster, parts of which it stops: cargo xtask test --lab kubernetes"]
 fn the_api_server_is_started_anew_in_the_middle() {
     let _alone = alone();
-    let (on, _) = second_release();
+    // The kubelet too comes back only after a pause.
+    let (on, _) = second_release("unschedulable_seconds = 60");
     let project = &on.project;
     let deploys = on.under_way("ci");
     drop(Stopped::new("apiserver"));
@@ -74,9 +75,9 @@ fn the_api_server_is_started_anew_in_the_middle() {
     assert_eq!(on.images(0), [second.text("/image/pushed")]);
 
     // Away before it begins: told at once, and nothing has changed.
-    let stopped = Stopped::new("apiserver");
     project.configure("seed = 43", "seed = 44");
     project.pass(&["ci", "--stage", "..image"]);
+    let stopped = Stopped::new("apiserver");
     let begun = Instant::now();
     let away = project.run(&["ci"]);
     println!("after {:?}: {}", begun.elapsed(), away.error());
@@ -86,6 +87,19 @@ fn the_api_server_is_started_anew_in_the_middle() {
     assert_eq!(on.images(0), [second.text("/image/pushed")]);
     let third = project.pass(&["ci"]);
     assert_eq!(on.images(0), [third.text("/image/pushed")]);
+    // What comes after this test takes new Services for granted, and kube-proxy comes back only after a pause.
+    kubectl(&["--namespace", &on.namespaces.0[0], "create", "service", "clusterip", "seen", "--tcp=80"]);
+    let rule = format!("{}/seen", on.namespaces.0[0]);
+    let begun = Instant::now();
+    loop {
+        let rules = Command::new("iptables-save").output().unwrap().stdout;
+        if String::from_utf8_lossy(&rules).contains(&rule) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(180), "kube-proxy has not come back");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    println!("kube-proxy was back after {:?}", begun.elapsed());
 }
 
 /// The node answers nobody, and what runs on it goes on. The API server does not know yet.
@@ -93,7 +107,7 @@ fn the_api_server_is_started_anew_in_the_middle() {
 #[ignore = "needs the lab's own Kubernetes cluster, parts of which it stops: cargo xtask test --lab kubernetes"]
 fn a_node_that_falls_silent_is_told_and_takes_up_the_release_once_it_is_back() {
     let _alone = alone();
-    let (on, first) = second_release();
+    let (on, first) = second_release("unschedulable_seconds = 5");
     let project = &on.project;
     project.pass(&["ci", "--stage", "..image"]);
     let stopped = Stopped::new("kubelet");
@@ -122,7 +136,7 @@ fn a_node_that_is_emptied_in_the_middle_is_told_and_the_release_comes_once_it_is
         }
     }
     let _alone = alone();
-    let (on, _) = second_release();
+    let (on, _) = second_release("unschedulable_seconds = 5");
     let deploys = on.under_way("ci");
     let node = kubectl(&["get", "nodes", "--output", "jsonpath={.items[0].metadata.name}"]);
     kubectl(&["taint", "node", &node, "mlci-test=out:NoExecute"]);

@@ -30,7 +30,7 @@ use mlci_k8s::{
 use serde_json::json;
 use tokio::{
     process::Command,
-    sync::{Mutex, MutexGuard},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 /// What a test works with, in a namespace of its own. Nothing removes that: the server goes with what it holds.
@@ -40,9 +40,17 @@ pub(crate) struct Lab {
     pub(crate) client: Client,
     pub(crate) config: Config,
     pub(crate) namespace: Namespace,
-    /// One test stops the server.
-    _alone: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
+
+/// One test stops the server, while the others do not ask it.
+#[expect(dead_code, reason = "held until the test is over")]
+enum Turn {
+    Beside(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+static TURN: RwLock<()> = RwLock::const_new(());
 
 fn variable(name: &str) -> PathBuf {
     let value = std::env::var_os(name);
@@ -51,8 +59,14 @@ fn variable(name: &str) -> PathBuf {
 
 impl Lab {
     pub(crate) async fn new(test: &str) -> Self {
-        static ALONE: Mutex<()> = Mutex::const_new(());
-        let alone = ALONE.lock().await;
+        Self::with(Turn::Beside(TURN.read().await), test).await
+    }
+
+    pub(crate) async fn alone(test: &str) -> Self {
+        Self::with(Turn::Alone(TURN.write().await), test).await
+    }
+
+    async fn with(turn: Turn, test: &str) -> Self {
         let path = variable("MLCI_LAB_KUBE_API");
         let kubeconfig = Kubeconfig::read_from(&path).unwrap();
         let chosen = KubeConfigOptions { context: Some("lab".to_owned()), cluster: None, user: None };
@@ -65,7 +79,7 @@ impl Lab {
         let api: Api<NamespaceObject> = Api::all(client.clone());
         let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace.as_str() } });
         api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-        Self { cluster, client, config, namespace, _alone: alone }
+        Self { cluster, client, config, namespace, _turn: turn }
     }
 
     pub(crate) fn workload(&self) -> Workload {

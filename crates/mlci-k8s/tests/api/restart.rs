@@ -16,7 +16,7 @@ use crate::{
 #[tokio::test]
 #[ignore = "needs the API server of Kubernetes: cargo xtask test --lab kubernetes-api"]
 async fn calls_go_on_once_it_is_back_and_end_with_the_cause_where_it_is_not() {
-    let lab = Lab::new("restart").await;
+    let lab = Lab::alone("restart").await;
     let mut workload = lab.workload();
     let namespace = lab.namespace.as_str();
     let role = role(&workload, &"deployer".parse().unwrap()).unwrap();
