@@ -15,7 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    kubernetes::{Namespaces, call, kubectl},
+    on_cluster::{Namespaces, call, kubectl},
     project::{Finished, Project, eventually, http},
     prometheus::servers::{Prometheus, free_port},
     unique, variable,
@@ -170,6 +170,21 @@ fn a_good_one_is_promoted_and_one_that_fails_a_check_is_removed() {
         "{:#?}",
         second.lines
     );
+    // For a machine too, at each look.
+    let checks = |finished: &Finished, last: bool| -> Vec<Value> {
+        let of_looks = finished.lines.iter().filter(|event| event["event"] == "canary_check" && event["last"] == last);
+        of_looks.cloned().collect()
+    };
+    let last = checks(&second, true);
+    let names: Vec<_> = last.iter().map(|event| event["check"].as_str().unwrap()).collect();
+    assert_eq!(names, ["errors", "latency", "drift"], "{last:#?}");
+    for event in &last {
+        assert_eq!((&event["verdict"], &event["environment"]), (&"pass".into(), &"staging".into()), "{event:#}");
+        let query = event["asked"][0]["query"].as_str().unwrap();
+        assert!(query.contains("mlci_") && event["sample"].as_str().unwrap().contains("canary "), "{event:#}");
+    }
+    assert!(checks(&second, false).iter().all(|event| event["verdict"] == "no data"), "{:#?}", second.lines);
+    assert!(checks(&second, false).len() > 10);
     assert_eq!(second.environment("staging")["status"], "verified");
     trial.serves(second.text("/image/pushed"));
 
@@ -185,6 +200,8 @@ fn a_good_one_is_promoted_and_one_that_fails_a_check_is_removed() {
     {
         assert!(third.error().contains(words), "no {words:?} in {}", third.error());
     }
+    let failed: Vec<_> = checks(&third, true).into_iter().filter(|event| event["verdict"] == "fail").collect();
+    assert_eq!((failed.len(), &failed[0]["check"]), (1, &"as many".into()), "{failed:#?}");
     trial.serves(second.text("/image/pushed"));
     let report = trial.project.read(".mlci/report/report.md");
     assert!(report.contains("its canary failed"), "{report}");

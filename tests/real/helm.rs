@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::{
-    kubernetes::{call, kubectl},
+    on_cluster::{call, kubectl},
     project::{Finished, Project},
     unique, variable,
 };

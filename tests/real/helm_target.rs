@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::{
-    kubernetes::{OnCluster, kubectl},
+    on_cluster::{OnCluster, kubectl},
     project::{Watched, eventually, finished},
     variable,
 };

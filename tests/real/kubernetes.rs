@@ -1,93 +1,13 @@
 //! `target = "kubernetes"`: staging and production as namespaces of a real cluster.
 
-use std::{collections::BTreeSet, process::Command};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::{project::Project, unique, variable};
-
-/// Two namespaces of its own, for staging and production, which go with it.
-pub(crate) struct Namespaces(pub(crate) [String; 2]);
-
-impl Namespaces {
-    pub(crate) fn new(word: &str) -> Self {
-        Self(["staging", "production"].map(|name| format!("t{word}-{name}")))
-    }
-
-    /// Lets a pipeline deploy to them.
-    pub(crate) fn configure(&self, project: &Project) {
-        for (name, namespace) in ["staging", "production"].iter().zip(&self.0) {
-            let context = variable("MLCI_LAB_KUBE_CONTEXT");
-            let keys = format!(
-                "[environment.{name}]\ntarget = \"kubernetes\"\ncontext = \"{context}\"\nnamespace = \"{namespace}\"\n\
-                 create_namespace = true\nreplicas = 2\nready_seconds = 60"
-            );
-            project.configure(&format!("[environment.{name}]"), &keys);
-        }
-    }
-
-    /// The pods of an environment, as the cluster says; without those that are on their way out.
-    pub(crate) fn pods(&self, environment: usize) -> Vec<Value> {
-        let text = kubectl(&["--namespace", &self.0[environment], "get", "pods", "--output", "json"]);
-        let mut pods: Value = serde_json::from_str(&text).unwrap();
-        let Value::Array(pods) = pods["items"].take() else { panic!("{text}") };
-        pods.into_iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect()
-    }
-
-    /// The images that they run.
-    pub(crate) fn images(&self, environment: usize) -> Vec<String> {
-        let image = |pod: &Value| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
-        self.pods(environment).iter().map(image).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-}
-
-impl Drop for Namespaces {
-    fn drop(&mut self) {
-        for namespace in &self.0 {
-            let _ = call(&["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]);
-        }
-    }
-}
-
-/// A pipeline that deploys to them.
-pub(crate) struct OnCluster {
-    pub(crate) project: Project,
-    pub(crate) namespaces: Namespaces,
-}
-
-impl OnCluster {
-    pub(crate) fn new() -> Self {
-        let (project, word) = (Project::new(), unique());
-        let registry = variable("MLCI_LAB_KUBE_REGISTRY");
-        project.configure("[image]", &format!("[image]\nrepository = \"{registry}/team/wine-{word}\""));
-        let namespaces = Namespaces::new(&word);
-        namespaces.configure(&project);
-        Self { project, namespaces }
-    }
-
-    /// One that goes by way of Helm.
-    pub(crate) fn by_helm() -> Self {
-        let on = Self::new();
-        let helm = format!("target = \"helm\"\nhelm = \"{}\"", variable("MLCI_LAB_HELM"));
-        on.project.configure("target = \"kubernetes\"", &helm);
-        on
-    }
-
-    pub(crate) fn images(&self, environment: usize) -> Vec<String> {
-        self.namespaces.images(environment)
-    }
-}
-
-pub(crate) fn call(arguments: &[&str]) -> std::process::Output {
-    let context = variable("MLCI_LAB_KUBE_CONTEXT");
-    Command::new("kubectl").args(["--context", &context]).args(arguments).output().unwrap()
-}
-
-pub(crate) fn kubectl(arguments: &[&str]) -> String {
-    let output = call(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::{
+    on_cluster::{OnCluster, call, kubectl},
+    variable,
+};
 
 #[test]
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
@@ -261,4 +181,28 @@ fn what_would_change_is_shown_and_what_is_declared_no_longer_goes() {
     project.pass(&["ci"]);
     assert!(!call(&["--namespace", namespace, "get", "configmap", "own"]).status.success(), "it has gone");
     assert_eq!(project.pass(&["ci"]).stage("deploy"), "cached");
+}
+
+/// `kill -9` before the cluster is asked, while its pods come, while the predictions are, and once all is recorded.
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn killed_at_every_step_and_begun_again() {
+    let on = OnCluster::new();
+    let project = &on.project;
+    let message = |event: &Value, words: &str| event["message"].as_str().is_some_and(|text| text.contains(words));
+    let steps: [&dyn Fn(&Value) -> bool; 4] = [
+        &|event| event["event"] == "stage_started" && event["name"] == "deploy",
+        &|event| message(event, "of 2 pods ready"),
+        &|event| message(event, "rolled out after"),
+        &|event| event["event"] == "stage_finished" && event["name"] == "deploy",
+    ];
+    for (number, step) in steps.iter().enumerate() {
+        let mut watched = project.start(&["ci"]);
+        assert!(watched.until(step).is_some(), "step {number}");
+        watched.kill();
+        let done = project.pass(&["ci"]);
+        assert_eq!(done.environment("staging")["status"], "verified", "step {number}: {:#}", done.value);
+        assert_eq!(on.images(0), [done.text("/image/pushed")], "step {number}");
+        project.configure(&format!("seed = {}", 42 + number), &format!("seed = {}", 43 + number));
+    }
 }

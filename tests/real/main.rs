@@ -14,7 +14,9 @@ mod helm;
 mod helm_target;
 mod hold;
 mod kubernetes;
+mod lab;
 mod mlflow;
+mod on_cluster;
 mod prometheus;
 mod push;
 mod python;
@@ -22,15 +24,4 @@ mod registry;
 mod stores;
 mod story;
 
-/// A variable that names a server.
-fn variable(name: &str) -> String {
-    std::env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: cargo xtask test --lab starts a server and sets it"))
-}
-
-/// A word that no other test, and no other run, has.
-fn unique() -> String {
-    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-    format!("{since:x}-{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-}
+use lab::{unique, variable};

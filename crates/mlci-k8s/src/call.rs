@@ -42,34 +42,44 @@ impl fmt::Display for Action<'_> {
     }
 }
 
+/// An error that may pass is given so many chances.
 const TRIES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Cluster {
-    /// Makes a call that may be made twice. An error that may pass (429, 500, 502 to 504, a lost connection) is tried
-    /// again with a growing pause, all of it within the cluster's time limit.
+    /// Makes a call that may be made twice. An error that may pass is tried again with a growing pause: a few times what
+    /// the API server answers itself (500, 502, a webhook that is away), and for the cluster's whole time limit where it
+    /// is away or overloaded (a lost connection, 429, 503, 504), since to be started anew takes it longer than that.
     pub(crate) async fn call<T, F>(&self, action: &Action<'_>, mut make: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = kube::Result<T>>,
     {
         let mut last = None;
         let tries = async {
-            for exponent in 0..TRIES {
+            let mut lost = false;
+            for number in 0_u32.. {
                 let error = match make().await {
                     Ok(value) => return Ok(value),
                     Err(error) => explain(error, action, &self.place),
                 };
-                if exponent + 1 == TRIES || !error.is_transient() {
+                lost |= error.is_away();
+                // One that has just started refuses for a moment what it allows.
+                let passes = error.is_transient() || lost && error.is_refusal();
+                if !error.is_away() && (number + 1 >= TRIES || !passes) {
                     return Err(error);
                 }
-                last = Some(error.to_string());
-                sleep(Duration::from_millis(100 << exponent)).await;
+                last = Some(error);
+                sleep(PAUSE * (1 << number.min(4))).await;
             }
-            // The last turn of the loop returns.
+            // No call is made as often as that.
             Err(self.timed_out(action, None))
         };
         match timeout(self.timeout, tries).await {
             Ok(result) => result,
-            Err(_) => Err(self.timed_out(action, last)),
+            Err(_) => Err(match last {
+                Some(error @ Error::Unreachable { .. }) => error,
+                last => self.timed_out(action, last.map(|error| error.to_string())),
+            }),
         }
     }
 
@@ -170,6 +180,7 @@ pub(crate) fn explain_status(status: &Status, action: &Action<'_>, place: &Arc<P
         // What is left of 403 is no missing right, but a quota or a policy.
         403 | 422 => Error::Refused { action: action_text, place, message },
         400..500 if message.contains("admission webhook") => Error::Refused { action: action_text, place, message },
+        500 if message.contains("failed calling webhook") => Error::Webhook { action: action_text, place, message },
         status => Error::Api { action: action_text, place, status, message },
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     call::Action,
     error::{Error, Result},
     place::Place,
+    rollout::WATCH_SECONDS,
     workload::LABEL_MANAGER,
 };
 
@@ -75,6 +76,8 @@ impl Cluster {
         let chosen = KubeConfigOptions { context: Some(options.context.clone()), cluster: None, user: None };
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(unusable)?;
         config.connect_timeout = Some(options.timeout);
+        // Longer than any watch is silent: a connection that is lost with nobody to say so is given up.
+        config.read_timeout = Some(options.timeout.max(Duration::from_secs(u64::from(WATCH_SECONDS) * 2)));
         // Tries are made here, with the cluster's time limit and for idempotent calls only.
         config.default_retry = false;
         let place = Place { context: options.context.clone(), server: address(&config.cluster_url) };

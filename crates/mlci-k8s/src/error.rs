@@ -182,6 +182,19 @@ pub enum Error {
         /// What the server said.
         message: String,
     },
+    /// An admission webhook that has to be asked gives no answer that can be used.
+    #[error(
+        "cannot {action}: an admission webhook of {place} does not answer ({message}); see that its server runs and is \
+         reached from the API server"
+    )]
+    Webhook {
+        /// What was tried.
+        action: String,
+        /// The cluster.
+        place: Arc<Place>,
+        /// What the API server said, with the webhook's name and address.
+        message: String,
+    },
     /// Another answer than was to be expected.
     #[error("cannot {action}: {place} answers {status}: {message}")]
     Api {
@@ -268,13 +281,14 @@ impl Error {
         )
     }
 
+    /// Whether the API server is away, or has more to do than it can.
+    pub(crate) const fn is_away(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Api { status: 429 | 503 | 504, .. })
+    }
+
     /// Whether the same call may well work a moment later.
     pub(crate) const fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } => true,
-            Self::Api { status, .. } => matches!(status, 429 | 500 | 502 | 503 | 504),
-            _ => false,
-        }
+        self.is_away() || matches!(self, Self::Webhook { .. } | Self::Api { status: 500 | 502, .. })
     }
 }
 

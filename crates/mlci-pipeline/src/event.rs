@@ -1,6 +1,6 @@
 //! What a command tells while it runs, and at its end. `--format json` prints one event a line.
 
-use mlci_core::{Digest, ModelName};
+use mlci_core::{Digest, ModelName, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Outcome};
@@ -34,6 +34,8 @@ pub enum Event {
         /// The line, without its end.
         line: String,
     },
+    /// A check of a canary, at one look at what was counted.
+    CanaryCheck(Box<CanaryCheck>),
     /// Something that a person should know, and that does not stop the command.
     Warning {
         /// What.
@@ -52,6 +54,39 @@ pub enum Event {
     },
     /// The command is over; always the last event.
     Finished(Box<Finished>),
+}
+
+/// What one check of a canary came to, at one look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryCheck {
+    /// The environment.
+    pub environment: String,
+    /// For how many seconds the canary had been watched.
+    pub watched_seconds: u64,
+    /// Whether it was the last look, by which the canary is promoted or removed. Before it, a check that has not failed
+    /// beyond doubt has no data.
+    pub last: bool,
+    /// The check's name.
+    pub check: String,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What was found, or why there is no data.
+    pub found: String,
+    /// What it may be.
+    pub limit: String,
+    /// How many requests it is about, as far as that is known.
+    pub sample: String,
+    /// What was asked, and what came.
+    pub asked: Vec<Asked>,
+}
+
+/// A question to Prometheus and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The PromQL expression.
+    pub query: String,
+    /// The values with their labels, or why there are none.
+    pub answer: String,
 }
 
 /// How a stage ended.

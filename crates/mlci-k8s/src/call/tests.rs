@@ -141,6 +141,12 @@ async fn what_passes_is_tried_again_and_what_does_not_is_given_up() {
     let error = lasting.logs(&namespace, &name, 1).await.unwrap_err();
     assert!(matches!(error, Error::Api { status: 500, .. }), "{error}");
     assert_eq!(count.load(Ordering::Relaxed), TRIES as usize);
+
+    // Away, such as while it is started anew: for as long as a call may take.
+    let (lasting, count) = cluster(vec![busy(503)]).await;
+    let error = lasting.logs(&namespace, &name, 1).await.unwrap_err();
+    assert!(matches!(&error, Error::TimedOut { last: Some(last), .. } if last.contains("503")), "{error}");
+    assert!(count.load(Ordering::Relaxed) > TRIES as usize);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ pub(crate) struct Expected {
 pub(crate) struct Patience {
     /// A refusal or a failed pull of an image that is not there: long enough for a second attempt or a late Secret.
     pub(crate) again: Duration,
-    /// A pod that no node takes.
+    /// A pod that no node takes, or the one that it was given to does not take up.
     pub(crate) unschedulable: Duration,
     /// The cluster's own word that there was no progress, which may be left over from the rollout before.
     pub(crate) stalled: Duration,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt as _;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     apply::Applied,
@@ -23,6 +23,7 @@ mod watch;
 
 pub use self::state::{Failure, PodState, Progress, Reason};
 use self::state::{Finding, State};
+pub(crate) use self::watch::WATCH_SECONDS;
 
 /// How long a rollout may take, and when what looks bad is final.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ use self::state::{Finding, State};
 pub struct RolloutOptions {
     /// When the rollout has failed if it is not done. 5 min.
     pub timeout: Duration,
-    /// How long a pod may find no node. 30 s; more where nodes are added on demand.
+    /// How long a pod may find no node, or one that does not take it up. 30 s; more where nodes are added on demand.
     pub unschedulable: Duration,
     /// How many of the last log lines a failure shows. 20.
     pub log_lines: u32,
@@ -56,6 +57,9 @@ pub struct RolledOut {
 /// What asking for the log and the events of a failure may take: the failure itself is known already.
 const ENRICH: Duration = Duration::from_secs(2);
 
+/// What asking for the state of a rollout may take, before it is taken for failed.
+const ASK: Duration = Duration::from_secs(2);
+
 /// A watch that was allowed before has to be refused for this long.
 const REFUSED: Duration = Duration::from_secs(10);
 
@@ -67,7 +71,7 @@ impl Cluster {
     ///
     /// Done is: the Deployment's controller has seen the applied generation, and the pods themselves, as many as there
     /// are to be, run the expected digest and are ready. A failure is returned as soon as it is final: an image that
-    /// cannot be pulled, a container that ends twice in a row, a pod that no node takes for longer than
+    /// cannot be pulled, a container that ends twice in a row, a pod that no node takes up for longer than
     /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
     /// is no failure. A lost watch is taken up again, also after 410 Gone.
     ///
@@ -131,7 +135,22 @@ impl Cluster {
                 }
                 continue;
             };
-            let finding = match machine.step(world, start.elapsed()) {
+            let mut state = machine.step(world, start.elapsed());
+            let asked;
+            let mut world = world;
+            // What was heard last may be long past, where a watch was lost: before the verdict, it is asked for.
+            if let State::Failed(_) = state {
+                let now = timeout(ASK, Watched::now(self, applied)).await;
+                if let Ok(Ok(now)) = now {
+                    asked = now;
+                    world = &asked;
+                    state = machine.step(world, start.elapsed());
+                } else if !late {
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            }
+            let finding = match state {
                 State::Done(progress) => return Ok(RolledOut { progress, after: start.elapsed() }),
                 State::Failed(finding) => finding,
                 State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
@@ -154,16 +173,13 @@ impl Cluster {
             let (pod, container) = (pod.as_deref()?, container.as_deref()?);
             // A container that ended wrote its last words before; one that waits for the first time wrote none.
             let ended = self.log(&applied.namespace, pod, container, lines, true);
-            match tokio::time::timeout(ENRICH, ended).await {
+            match timeout(ENRICH, ended).await {
                 Ok(Ok(log)) if !log.is_empty() => Some(log),
-                _ => tokio::time::timeout(ENRICH, self.log(&applied.namespace, pod, container, lines, false))
-                    .await
-                    .ok()?
-                    .ok(),
+                _ => timeout(ENRICH, self.log(&applied.namespace, pod, container, lines, false)).await.ok()?.ok(),
             }
         };
         let about = pod.as_deref().unwrap_or(applied.name.as_str());
-        let story = tokio::time::timeout(ENRICH, self.story(&applied.namespace, about));
+        let story = timeout(ENRICH, self.story(&applied.namespace, about));
         let (log, story) = tokio::join!(log, story);
         let Story { warnings, probe, ended_by_probe } = story.ok().and_then(Result::ok).unwrap_or_default();
         // The state of a pod does not tell a server that ended from one that the kubelet has ended.

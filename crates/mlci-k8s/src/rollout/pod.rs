@@ -90,6 +90,14 @@ pub(crate) fn describe(pod: &Pod, digest: Digest) -> PodState {
     PodState { name: name(pod).to_owned(), state: state.to_owned(), ready: serves(pod, digest), restarts }
 }
 
+/// The node that has been given the pod and has not taken it up: a kubelet sets the pod's start time before it does
+/// anything else (`status.startTime`).
+fn unacknowledged(pod: &Pod) -> Option<&str> {
+    let started = pod.status.as_ref().is_some_and(|status| status.start_time.is_some());
+    let node = pod.spec.as_ref()?.node_name.as_deref()?;
+    (!started && phase(pod) == "Pending").then_some(node)
+}
+
 /// What the registry or the runtime says when trying again cannot help.
 fn is_permanent(message: &str) -> bool {
     let message = message.to_lowercase();
@@ -108,6 +116,11 @@ pub(crate) fn suspicions(pod: &Pod, patience: &Patience, pulls_failing: usize) -
     {
         let message = condition.message.as_deref().unwrap_or("no node takes the pod");
         let finding = Finding::new(Reason::Unschedulable, "Unschedulable", message).of_pod(name(pod));
+        found.push(Suspicion::new(uid, patience.unschedulable, finding));
+    }
+    if let Some(node) = unacknowledged(pod) {
+        let message = format!("its node `{node}` does not take it up");
+        let finding = Finding::new(Reason::Node, "NotAcknowledged", message).of_pod(name(pod));
         found.push(Suspicion::new(uid, patience.unschedulable, finding));
     }
     for status in statuses(pod) {

@@ -61,6 +61,8 @@ pub enum Reason {
     Probe,
     /// No node takes the pod.
     Unschedulable,
+    /// A node does not take up the pod that it was given.
+    Node,
     /// The namespace's quota is used up.
     Quota,
     /// A policy or an admission webhook refuses the pods, or changes their image.
@@ -90,8 +92,11 @@ impl Reason {
             Self::OutOfMemory => "give the workload more memory",
             Self::Probe => "see what the probe was answered and the log; give the server longer if it only needs time",
             Self::Unschedulable => "ask for less, or add a node",
+            Self::Node => {
+                "look at the node and its kubelet; once it is back, or another has the pod, the rollout goes on"
+            }
             Self::Quota => "ask for less, or raise the namespace's quota",
-            Self::Admission => "see the message for the policy that refuses the pods",
+            Self::Admission => "see the message for the policy or webhook that refuses the pods",
             Self::PodsFail => "look at the nodes",
             Self::Deadline => "see the state of the pods and their events",
             Self::Superseded => "someone else deploys to the same place",

@@ -132,6 +132,21 @@ fn check(steps: &[(u64, World, Option<Reason>)]) {
 const NOT_FOUND: &str = "failed to resolve reference: registry.example.com/wine: not found";
 
 #[test]
+fn a_node_that_takes_nothing_up_is_told_after_a_while() {
+    let given = |taken: bool| {
+        let mut pod = starting("a", "new");
+        pod.spec.as_mut().unwrap().node_name = Some("one".to_owned());
+        let status = pod.status.as_mut().unwrap();
+        status.phase = Some("Pending".to_owned());
+        status.container_statuses = None;
+        status.start_time = taken.then(|| serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
+        under_way(vec![pod])
+    };
+    check(&[(0, given(false), None), (29, given(false), None), (30, given(false), Some(Reason::Node))]);
+    check(&[(0, given(false), None), (1, given(true), None), (60, given(true), None)]);
+}
+
+#[test]
 fn an_image_that_is_not_there_is_final_when_seen_twice() {
     let missing = |name: &str| waiting(name, "new", "ErrImagePull", NOT_FOUND, 0, &json!({}));
     let pull = Some(Reason::ImagePull);

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use futures::{
     StreamExt,
@@ -10,9 +10,14 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Resource,
+    api::ListParams,
     runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
+        utils::{Backoff, StreamBackoff},
+        watcher::{
+            self,
+            Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed},
+            Event, watcher,
+        },
     },
 };
 
@@ -24,6 +29,10 @@ use crate::{
     logs::selector,
     rollout::machine::World,
 };
+
+/// After so many seconds the API server ends a watch, and it is begun anew. One that has been silent for some more is
+/// lost, with nobody to say so, such as behind a load balancer that forgets it.
+pub(crate) const WATCH_SECONDS: u32 = 15;
 
 /// What a watch brought.
 pub(crate) enum Change {
@@ -101,6 +110,18 @@ impl Watched {
         Self { heard, deployments, replica_sets, pods, world: World::default() }
     }
 
+    /// The world as it is now, asked for instead of heard of.
+    pub(crate) async fn now(cluster: &Cluster, applied: &Applied) -> Result<World, Error> {
+        let named = ListParams::default().fields(&format!("metadata.name={}", applied.name));
+        let labelled = ListParams::default().labels(&selector(&applied.labelled));
+        let (deployments, replica_sets, pods) = tokio::try_join!(
+            list::<Deployment>(cluster, applied, "deployments.apps", &named),
+            list::<ReplicaSet>(cluster, applied, "replicasets.apps", &labelled),
+            list::<Pod>(cluster, applied, "pods", &labelled),
+        )?;
+        Ok(World { deployment: deployments.into_iter().next(), replica_sets, pods })
+    }
+
     /// The next change. Nothing is lost when this is dropped before it has ended.
     pub(crate) async fn next(&mut self) -> Change {
         match self.heard.next().await {
@@ -133,6 +154,23 @@ impl Watched {
     }
 }
 
+async fn list<K>(
+    cluster: &Cluster,
+    applied: &Applied,
+    resource: &'static str,
+    params: &ListParams,
+) -> Result<Vec<K>, Error>
+where
+    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + k8s_openapi::serde::de::DeserializeOwned,
+{
+    let api: Api<K> = Api::namespaced(cluster.client.clone(), applied.namespace.as_str());
+    let action = Action::all("list", resource, applied.namespace.as_str());
+    Ok(cluster.call(&action, || api.list(params)).await?.items)
+}
+
 fn watch<K>(
     cluster: &Cluster,
     namespace: &str,
@@ -150,12 +188,21 @@ where
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), namespace);
     let (namespace, place) = (namespace.to_owned(), cluster.place.clone());
-    watcher(api, config)
-        .default_backoff()
+    let config = config.timeout(WATCH_SECONDS);
+    let begin = move || watcher(api.clone(), config.clone()).boxed();
+    // A watcher whose version is too old asks for the same again, if the answer is no event but a status: 410 Gone.
+    let watched = stream::unfold(begin(), move |mut now| {
+        let begin = begin.clone();
+        async move {
+            let item = now.next().await?;
+            let is_gone = matches!(&item, Err(WatchStartFailed(kube::Error::Api(status))) if status.code == 410);
+            Some((item, if is_gone { begin() } else { now }))
+        }
+    });
+    StreamBackoff::new(watched.boxed(), Pause::default())
         .map(move |item| match item {
             Ok(event) => heard(event),
             Err(error) => {
-                use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
                 let error = match error {
                     InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => error,
                     WatchError(status) => kube::Error::Api(status),
@@ -165,4 +212,24 @@ where
             }
         })
         .boxed()
+}
+
+/// How long a watch that was lost is let be. kube's own pauses grow up to 30 s, in which a failure would go unnoticed.
+#[derive(Debug, Default)]
+struct Pause(u32);
+
+impl Iterator for Pause {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = Duration::from_millis(200 << self.0);
+        self.0 = (self.0 + 1).min(4);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pause {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
-    core::v1::{Pod, ResourceQuota},
+    core::v1::{Namespace, Pod, ResourceQuota},
 };
 use mlci_core::Digest;
 use mlci_k8s::{
@@ -16,7 +16,7 @@ use mlci_k8s::{
 };
 use serde_json::{Value, json};
 
-use crate::{Lab, image, in_namespace, options};
+use crate::{Lab, image, in_namespace, options, remove_namespace};
 
 #[tokio::test]
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
@@ -133,6 +133,49 @@ async fn of_two_deployments_at_once_the_later_wins_and_the_earlier_is_told() {
         assert_eq!(failure.reason, Reason::Superseded, "{failure}");
         won.unwrap();
         assert_eq!(lab.version(&second).await, "v2");
+    })
+    .await;
+}
+
+/// Somebody deletes the namespace while its pods come.
+#[tokio::test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+async fn a_namespace_that_goes_in_the_middle_is_told_and_can_be_made_again() {
+    in_namespace("gone", |lab| async move {
+        let mut lab = lab;
+        lab.namespace = format!("{}-too", lab.namespace).parse().unwrap();
+        let namespace = lab.namespace.as_str();
+        let mut workload = lab.workload(image::push("v1"));
+        // None is ready before the namespace goes.
+        workload.port = 9;
+        let mut create = ApplyOptions::default();
+        create.create_namespace = true;
+        let applied = lab.cluster.apply(&workload, &create).await.unwrap();
+        let options = options();
+        let (rolled, ()) =
+            tokio::join!(lab.cluster.rollout(&applied, &options, |_| {}), remove_namespace(&lab.client, namespace));
+        let Err(Error::Rollout(failure)) = rolled else { panic!("{rolled:?}") };
+        assert_eq!(failure.reason, Reason::Deleted, "{failure}");
+        let namespaces: Api<Namespace> = Api::all(lab.client.clone());
+        tokio::time::timeout(Duration::from_secs(60), async {
+            while namespaces.get_opt(namespace).await.unwrap().is_some() {
+                // Until it is gone, nothing new is taken; nor is it made again then, where that is not asked for.
+                let error = lab.cluster.apply(&workload, &ApplyOptions::default()).await.err();
+                let told = match &error {
+                    None => true,
+                    Some(error) => {
+                        matches!(error, Error::NamespaceTerminating { .. } | Error::NamespaceMissing { .. })
+                    }
+                };
+                assert!(told, "{error:?}");
+            }
+        })
+        .await
+        .unwrap();
+        workload.port = 8080;
+        let applied = lab.cluster.apply(&workload, &create).await.unwrap();
+        lab.cluster.rollout(&applied, &options, |_| {}).await.unwrap();
+        remove_namespace(&lab.client, namespace).await;
     })
     .await;
 }

@@ -6,13 +6,20 @@
 // clippy.toml lifts these inside #[test] functions only, and helpers are tests too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "../common/access.rs"]
+mod access;
+mod addons;
 mod canary;
 mod deploy;
 mod errors;
 mod failures;
+mod faults;
+#[path = "../common/hook.rs"]
+mod hook;
 mod image;
 mod objects;
 mod rights;
+mod webhook;
 
 use std::{future::Future, time::Duration};
 
@@ -43,14 +50,19 @@ pub(crate) fn context() -> String {
     std::env::var("MLCI_LAB_KUBE_CONTEXT").expect("MLCI_LAB_KUBE_CONTEXT has to name the lab's context")
 }
 
+/// The lab's context, as a client takes it.
+pub(crate) async fn config() -> Config {
+    let chosen = KubeConfigOptions { context: Some(context()), cluster: None, user: None };
+    Config::from_kubeconfig(&chosen).await.unwrap()
+}
+
 /// Runs a test in a namespace of its own, which is removed however the test ends.
 pub(crate) async fn in_namespace<F>(test: &str, body: impl FnOnce(Lab) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let options = KubeConfigOptions { context: Some(context()), cluster: None, user: None };
     let cluster = Cluster::connect(&ClusterOptions::new(context())).await.unwrap();
-    let client = Client::try_from(Config::from_kubeconfig(&options).await.unwrap()).unwrap();
+    let client = Client::try_from(config().await).unwrap();
     let namespace: Namespace = format!("mlci-test-{}-{test}", std::process::id()).parse().unwrap();
     make_namespace(&client, namespace.as_str()).await;
     let lab = Lab { cluster, client: client.clone(), namespace: namespace.clone() };

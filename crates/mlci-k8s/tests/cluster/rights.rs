@@ -1,18 +1,10 @@
 //! Everything with exactly the Role that is rendered, and what is said when a right is missing.
 
-use k8s_openapi::api::{
-    authentication::v1::TokenRequest,
-    core::v1::ServiceAccount,
-    rbac::v1::{Role, RoleBinding},
-};
+use k8s_openapi::api::{authentication::v1::TokenRequest, core::v1::ServiceAccount};
 use mlci_k8s::{
     ApplyOptions, Cluster, ClusterOptions, Error, Name, Result, RolloutOptions, Workload,
     http::Request,
-    kube::{
-        Api, Config,
-        api::{Patch, PatchParams, PostParams},
-        config::KubeConfigOptions,
-    },
+    kube::{Api, api::PostParams},
     role,
 };
 use serde_json::{Value, json};
@@ -22,61 +14,24 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{Lab, context, image, in_namespace, options};
+use crate::{
+    Lab,
+    access::{account, kubeconfig},
+    config, image, in_namespace, options,
+};
 
-/// A kubeconfig for this server with this token.
-async fn kubeconfig(token: &str) -> (TempDir, ClusterOptions) {
-    let chosen = KubeConfigOptions { context: Some(context()), cluster: None, user: None };
-    let config = Config::from_kubeconfig(&chosen).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let pem = config.root_cert.unwrap_or_default().iter().map(|der| certificate(der)).collect::<String>();
-    std::fs::write(folder.path().join("ca.crt"), pem).unwrap();
-    let text = json!({
-        "apiVersion": "v1", "kind": "Config",
-        "clusters": [{ "name": "c", "cluster": {
-            "server": config.cluster_url.to_string(), "certificate-authority": folder.path().join("ca.crt"),
-        } }],
-        "users": [{ "name": "u", "user": { "token": token } }],
-        "contexts": [{ "name": "limited", "context": { "cluster": "c", "user": "u" } }],
-    });
-    let path = folder.path().join("config");
-    std::fs::write(&path, text.to_string()).unwrap();
-    let mut options = ClusterOptions::new("limited");
-    options.kubeconfig = Some(path);
-    (folder, options)
-}
-
-fn certificate(der: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for block in der.chunks(3) {
-        let bits = block.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - block.len()));
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) as usize & 63;
-            text.push(if digit > block.len() { '=' } else { DIGITS[index] as char });
-        }
-    }
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+/// A cluster as whoever has this token sees it.
+async fn with_token(token: &str) -> (TempDir, ClusterOptions) {
+    kubeconfig(&config().await, &json!({ "token": token }))
 }
 
 /// A cluster as a new account with this Role sees it.
 async fn limited(lab: &Lab, name: &str, role: Value) -> (TempDir, Cluster) {
     let namespace = lab.namespace.as_str();
-    let params = PatchParams::apply("mlci-test");
+    account(&lab.client, namespace, name, role).await;
     let accounts: Api<ServiceAccount> = Api::namespaced(lab.client.clone(), namespace);
-    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } });
-    accounts.patch(name, &params, &Patch::Apply(account)).await.unwrap();
-    let roles: Api<Role> = Api::namespaced(lab.client.clone(), namespace);
-    roles.patch(name, &params, &Patch::Apply(role)).await.unwrap();
-    let bindings: Api<RoleBinding> = Api::namespaced(lab.client.clone(), namespace);
-    let binding = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": name },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
-        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
-    });
-    bindings.patch(name, &params, &Patch::Apply(binding)).await.unwrap();
     let token = accounts.create_token_request(name, &PostParams::default(), &TokenRequest::default()).await.unwrap();
-    let (folder, options) = kubeconfig(&token.status.unwrap().token).await;
+    let (folder, options) = with_token(&token.status.unwrap().token).await;
     let cluster = Cluster::connect(&options).await.unwrap();
     (folder, cluster)
 }
@@ -157,7 +112,7 @@ async fn the_role_is_enough_and_what_is_missing_is_named() {
 #[tokio::test]
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 async fn a_wrong_token_is_told_from_a_missing_right() {
-    let (_folder, options) = kubeconfig("wrong").await;
+    let (_folder, options) = with_token("wrong").await;
     let error = Cluster::connect(&options).await.unwrap_err();
     assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
     assert!(error.to_string().contains("context `limited`"), "{error}");

@@ -40,7 +40,8 @@ pub struct Environment {
     /// `kubernetes`: the names of the Secrets with the registry's credentials.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pull_secrets: Vec<String>,
-    /// `kubernetes`: for how many seconds a pod may find no node; more where nodes are added on demand. Default: 30.
+    /// `kubernetes`: for how many seconds a pod may find no node, or one that does not take it up; more where nodes are added on
+    /// demand. Default: 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unschedulable_seconds: Option<u32>,
     /// `kubernetes`: how many milliseconds the golden predictions may take through the Service before a release is

@@ -141,7 +141,9 @@ impl Pipeline {
                     by,
                     reason: reason.to_owned(),
                 };
-                self.record(name, Some(entry.number), &back)?;
+                if let Err(refused) = self.record(name, Some(entry.number), &back) {
+                    return Err(self.give_way(name, &*target, &release, &history, refused));
+                }
                 Ok(super::verified(name, &release, &running))
             });
             if result.is_ok() {

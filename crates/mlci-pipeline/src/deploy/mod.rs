@@ -29,7 +29,7 @@ use self::{
 use crate::{
     config::{Approval, Environment, TargetKind},
     error::{Error, Outcome, Result},
-    event::{EnvironmentEnd, EnvironmentStatus, Event},
+    event::{CanaryCheck, EnvironmentEnd, EnvironmentStatus, Event},
     pipeline::Pipeline,
     records::{Happened, History, Release},
 };
@@ -285,9 +285,12 @@ impl Pipeline {
         let progress = |message: String| {
             self.event(&Event::Progress { name: "deploy".to_owned(), message: format!("{name}: {message}") });
         };
+        let checked = |check: CanaryCheck| {
+            self.event(&Event::CanaryCheck(Box::new(CanaryCheck { environment: name.to_string(), ..check })));
+        };
         // What served once, and is brought back or started anew, is not tried out.
         let tried = match on_failure {
-            OnFailure::Reject => target.try_out(release, &progress),
+            OnFailure::Reject => target.try_out(release, &progress, &checked),
             OnFailure::Keep => Ok(()),
         };
         match tried.and_then(|()| target.deploy(release, history.serving(), &progress)) {
@@ -316,6 +319,8 @@ impl Pipeline {
                     OnFailure::Keep => "see the log lines above".to_owned(),
                 };
                 let kept = match history.current() {
+                    // What is brought back may fail as well, by the same cause.
+                    Some(_) if target.observe().is_ok_and(|running| running.is_none()) => "nothing serves there now",
                     Some(_) => "what served before still does",
                     None => "nothing serves there, as before",
                 };

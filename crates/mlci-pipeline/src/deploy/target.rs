@@ -1,6 +1,6 @@
 use mlci_core::Digest;
 
-use crate::{error::Error, records::Release};
+use crate::{error::Error, event::CanaryCheck, records::Release};
 
 /// Where a release runs: what every kind of environment can do.
 pub(crate) trait Target {
@@ -16,8 +16,13 @@ pub(crate) trait Target {
     fn hangs(&self) -> Result<Option<u32>, Error>;
 
     /// Tries the release out beside what serves, where the environment asks for that, and leaves what it has made for
-    /// [`Target::deploy`], which has to follow. Where it fails, nothing of it is left.
-    fn try_out(&self, _release: &Release, _progress: &dyn Fn(String)) -> Result<(), DeployError> {
+    /// [`Target::deploy`], which has to follow. Where it fails, nothing of it is left. `checked` is told of each check.
+    fn try_out(
+        &self,
+        _release: &Release,
+        _progress: &dyn Fn(String),
+        _checked: &dyn Fn(CanaryCheck),
+    ) -> Result<(), DeployError> {
         Ok(())
     }
 

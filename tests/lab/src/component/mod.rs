@@ -56,7 +56,7 @@ pub enum Kind {
 }
 
 /// What takes long to be had: only where it is named.
-pub static ON_DEMAND: &[&Component] = &[&seaweedfs::SEAWEEDFS];
+pub static ON_DEMAND: &[&Component] = &[&seaweedfs::SEAWEEDFS, &kubernetes::ADDONS];
 
 /// All other components.
 pub static COMPONENTS: &[&Component] = &[
@@ -67,6 +67,7 @@ pub static COMPONENTS: &[&Component] = &[
     &registry::REGISTRY,
     &docker::DOCKER,
     &kubernetes::KUBERNETES,
+    &kubernetes::API,
     &helm::HELM,
     &ci::GITHUB,
     &ci::GITLAB,

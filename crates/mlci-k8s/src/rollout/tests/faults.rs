@@ -80,9 +80,17 @@ fn answer(fault: &Fault, request: &Request<Body>, counts: &Mutex<BTreeMap<String
 }
 
 async fn rolled_out(fault: Fault) -> Result<crate::RolledOut, Error> {
-    let counts = Arc::new(Mutex::new(BTreeMap::new()));
+    let counts = Mutex::new(BTreeMap::new());
+    asked(move |request| answer(&fault, request, &counts)).await
+}
+
+/// A rollout in a cluster whose API server answers so: status, body, and whether that is all.
+async fn asked(
+    answer: impl Fn(&Request<Body>) -> (u16, String, bool) + Send + Sync + 'static,
+) -> Result<crate::RolledOut, Error> {
+    let answer = Arc::new(answer);
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (status, body, ends) = answer(&fault, &request, &counts);
+        let (status, body, ends) = answer(&request);
         let frame = stream::once(async { Ok::<_, Infallible>(Frame::data(body.into())) });
         let frames = if ends { frame.boxed() } else { frame.chain(stream::pending()).boxed() };
         let response = Response::builder().status(status).body(StreamBody::new(frames)).unwrap();
@@ -123,11 +131,11 @@ async fn a_lost_watch_is_taken_up_again() {
     }
 }
 
-/// With pauses of 0.8 s, 1.6 s, 3.2 s, … between the tries, the sixth comes after more than 10 s.
+/// With pauses of 0.2 s, 0.4 s, … 3.2 s, 3.2 s between the tries, the eighth comes after more than 10 s.
 #[tokio::test(start_paused = true)]
 async fn an_error_may_last_and_a_refusal_may_not() {
     let fault =
-        |code: u16| Fault { status: code, body: failure(code, "u cannot watch").to_string(), lists: 0, watches: 6 };
+        |code: u16| Fault { status: code, body: failure(code, "u cannot watch").to_string(), lists: 0, watches: 8 };
     assert_eq!(rolled_out(fault(500)).await.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2));
     let unlisted = |code: u16| Fault { lists: 2, watches: 0, ..fault(code) };
     assert!(rolled_out(unlisted(500)).await.is_ok());
@@ -137,4 +145,37 @@ async fn an_error_may_last_and_a_refusal_may_not() {
         let error = rolled_out(fault(code)).await.unwrap_err();
         assert!(error.is_refusal(), "{error}");
     }
+}
+
+/// A pod that has been given to a node is the last that was heard; by the time that it is too late, it runs.
+#[tokio::test(start_paused = true)]
+async fn what_was_heard_long_ago_is_asked_for_before_it_is_a_failure() {
+    let fault = Fault { status: 0, body: String::new(), lists: 0, watches: 0 };
+    let (counts, lists) = (Mutex::new(BTreeMap::new()), Mutex::new(0));
+    let done = asked(move |request| {
+        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+        if is_watch {
+            return (200, String::new(), false);
+        }
+        let kind = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let mut lists = lists.lock().unwrap();
+        *lists += i32::from(kind == "pods");
+        let (first, last): (Vec<_>, Vec<_>) = objects(kind).into_iter().unzip();
+        let items = match (kind, *lists) {
+            ("version", _) => return answer(&fault, request, &counts),
+            ("pods", 1) => {
+                let mut given = first;
+                for pod in &mut given {
+                    pod["spec"]["nodeName"] = json!("one");
+                    pod["status"] = json!({ "phase": "Pending" });
+                }
+                given
+            }
+            _ => last,
+        };
+        (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true)
+    })
+    .await
+    .unwrap();
+    assert_eq!((done.progress.ready, done.after.as_secs()), (2, 30));
 }

@@ -9,13 +9,29 @@ use super::{Kubernetes, Wanted, judge::failed, other, watch::Watch};
 use crate::{
     deploy::target::DeployError,
     error::{Error, Result},
+    event::CanaryCheck,
     interrupt::Undo,
     records::Release,
 };
 
+/// Whom a watch tells what it sees.
+#[cfg_attr(not(feature = "monitor"), expect(dead_code, reason = "without the feature nothing is watched"))]
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'a> {
+    /// In words.
+    pub(super) progress: &'a dyn Fn(String),
+    /// Check by check.
+    pub(super) checked: &'a dyn Fn(CanaryCheck),
+}
+
 impl Kubernetes {
     /// Where it passes, the canary stays, and serves along until the release itself is verified.
-    pub(super) fn try_canary(&self, release: &Release, progress: &dyn Fn(String)) -> Result<(), DeployError> {
+    pub(super) fn try_canary(
+        &self,
+        release: &Release,
+        progress: &dyn Fn(String),
+        checked: &dyn Fn(CanaryCheck),
+    ) -> Result<(), DeployError> {
         let Some(canary) = self.settings.canary() else { return Ok(()) };
         let watch = Watch::new(canary)?;
         let workload = self.of_release(release)?;
@@ -39,7 +55,7 @@ impl Kubernetes {
                 done.map_err(of_canary)?;
                 self.ask_canary(&cluster, Wanted { release, model: &model }).await?;
                 progress(format!("canary: its golden predictions agree; watched for {} s", canary.watch_seconds));
-                watch.run(self, &cluster, &applied, release, progress).await
+                watch.run(self, &cluster, &applied, release, Telling { progress, checked }).await
             };
             Ok(Some(self.taking_back(&cluster, Undo::begin(), trial).await?.1))
         });

@@ -82,7 +82,8 @@ pub(super) fn failed(failure: &Failure) -> DeployError {
     let error = Error::fail(clean(&line)).because_of(words);
     match failure.reason {
         Reason::Paused => DeployError::Paused(error),
-        Reason::Superseded | Reason::Deleted => DeployError::Other(error),
+        // A node that is away says nothing of the release, and takes the pods up once it is back.
+        Reason::Superseded | Reason::Deleted | Reason::Node => DeployError::Other(error),
         _ => DeployError::Release(error),
     }
 }

@@ -33,6 +33,7 @@ use super::target::{DeployError, Look, Running, Shown, Target};
 use crate::{
     config::{Environment, Image, TargetKind},
     error::{Error, Result},
+    event::CanaryCheck,
     interrupt::Undo,
     records::Release,
 };
@@ -277,8 +278,13 @@ impl Target for Kubernetes {
         })
     }
 
-    fn try_out(&self, release: &Release, progress: &dyn Fn(String)) -> Result<(), DeployError> {
-        self.try_canary(release, progress)
+    fn try_out(
+        &self,
+        release: &Release,
+        progress: &dyn Fn(String),
+        checked: &dyn Fn(CanaryCheck),
+    ) -> Result<(), DeployError> {
+        self.try_canary(release, progress, checked)
     }
 
     fn aside(&self) -> Result<Option<String>> {

@@ -5,16 +5,21 @@ use std::time::{Duration, Instant};
 use mlci_k8s::{Applied, Cluster, Tracks};
 use mlci_monitor::{
     Verdict,
-    canary::{Analysis, Judgement, LOOKS, Look, Pods},
+    canary::{Analysis, Judged, Judgement, LOOKS, Look, Pods},
     query::Prometheus,
 };
 use tokio::time::sleep;
 
-use super::{Kubernetes, canary::of_canary, other};
+use super::{
+    Kubernetes,
+    canary::{Telling, of_canary},
+    other,
+};
 use crate::{
     config::Canary,
     deploy::{shown, target::DeployError},
     error::{Context as _, Error, Outcome, Result},
+    event::{Asked, CanaryCheck},
     records::Release,
 };
 
@@ -40,7 +45,7 @@ impl Watch {
         cluster: &Cluster,
         applied: &Applied,
         release: &Release,
-        progress: &dyn Fn(String),
+        Telling { progress, checked }: Telling<'_>,
     ) -> Result<(), DeployError> {
         let (start, pause) = (Instant::now(), (self.time / LOOKS).max(Duration::from_secs(1)));
         let mut pods = Pods::default();
@@ -53,6 +58,8 @@ impl Watch {
             let look = if watched >= self.time { Look::Last } else { Look::Early };
             let judgement = self.analysis.look(&self.prometheus, &pods, watched, look).await;
             let seconds = watched.as_secs();
+            let last = look == Look::Last || judgement.verdict == Verdict::Fail;
+            judgement.checks.iter().for_each(|judged| checked(as_event(judged, seconds, last)));
             match (judgement.verdict, look) {
                 (Verdict::Fail, _) => return Err(DeployError::Release(failed(&judgement, seconds))),
                 (Verdict::Pass, Look::Last) => {
@@ -101,6 +108,13 @@ fn see(pods: &mut Pods, now: Tracks) {
             }
         }
     }
+}
+
+/// The environment is whoever tells it on's to name.
+fn as_event(judged: &Judged, watched_seconds: u64, last: bool) -> CanaryCheck {
+    let Judged { check, verdict, said, limit, sample, asked, .. } = judged.clone();
+    let asked = asked.into_iter().map(|asked| Asked { query: asked.query, answer: asked.answer }).collect();
+    CanaryCheck { environment: String::new(), watched_seconds, last, check, verdict, found: said, limit, sample, asked }
 }
 
 fn lines(judgement: &Judgement) -> impl Iterator<Item = String> {

@@ -2,7 +2,7 @@
 
 use mlci_k8s::{Applied, Cluster};
 
-use super::Kubernetes;
+use super::{Kubernetes, canary::Telling};
 use crate::{
     config::Canary,
     deploy::target::DeployError,
@@ -25,7 +25,7 @@ impl Watch {
         _: &Cluster,
         _: &Applied,
         _: &Release,
-        _: &dyn Fn(String),
+        _: Telling<'_>,
     ) -> Result<(), DeployError> {
         Ok(())
     }

@@ -6,10 +6,17 @@
 #   S       the state folder; `down` removes it
 #   PORTS   ten free loopback ports: API server, registry, etcd (2), kubelet, its health, proxy health, proxy metrics,
 #           controllers, scheduler
+#   LIGHT   1: etcd and API server alone, which need no root and change nothing of the machine
+#
+# Tests call `stop PART` and `start PART` (apiserver, kubelet), and `token NAMESPACE ACCOUNT UID SECONDS`, which prints a
+# token of a service account that is valid for so long: the API server itself makes none for less than ten minutes.
+#
+# Pods ask for names at an address where nobody answers, unless the component `kubernetes-addons` does.
 #
 # Pods have a bridge and a network of their own. Nothing of it leaves the machine, and `down` takes away every process,
 # mount, link and rule that came with it. A machine holds one: kube-proxy's chains and the kubelet's cgroups are its own.
 set -euo pipefail
+LIGHT=${LIGHT:-}
 IP=127.0.0.1                     # every listener binds this address; also the node's name
 read -r API REG ETCD ETCD_PEER KUBELET KUBELET_HEALTH PROXY_HEALTH PROXY_METRICS CONTROLLERS SCHEDULER <<<"$PORTS"
 PODNET=10.244.0                  # /24
@@ -70,7 +77,7 @@ EOF
 
 # ---------------------------------------------------------------- config
 conf() {
-  mkdir -p "$P" "$C/cni" "$C/certs.d/$IP:$REG" "$R" "$L" "$S/registry"
+  mkdir -p "$P" "$R" "$L"
   if [ ! -s "$P/ca.crt" ]; then
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=lab-ca \
       -keyout "$P/ca.key" -out "$P/ca.crt" -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
@@ -79,13 +86,18 @@ conf() {
   fi
   cert apiserver /CN=kube-apiserver serverAuth "IP:$IP,IP:$SVCNET.1,DNS:localhost,DNS:kubernetes.default.svc"
   cert kubelet-client "/O=system:masters/CN=apiserver-kubelet-client" clientAuth
-  cert kubelet-server /CN=kubelet serverAuth "IP:$IP,DNS:localhost"
+  cert front-proxy /CN=front-proxy clientAuth
   cert admin "/O=system:masters/CN=admin" clientAuth
+  kubeconf admin admin
+}
+node_conf() {
+  mkdir -p "$C/cni" "$C/certs.d/$IP:$REG" "$S/registry"
+  cert kubelet-server /CN=kubelet serverAuth "IP:$IP,DNS:localhost"
   cert node "/O=system:nodes/CN=system:node:$IP" clientAuth
   cert kcm /CN=system:kube-controller-manager clientAuth
   cert scheduler /CN=system:kube-scheduler clientAuth
   cert proxy /CN=system:kube-proxy clientAuth
-  local n; for n in admin node kcm scheduler proxy; do kubeconf $n $n; done
+  local n; for n in node kcm scheduler proxy; do kubeconf $n $n; done
 
   cat >"$C/containerd.toml" <<EOF
 version = 2
@@ -141,6 +153,8 @@ cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
 resolvConf: $C/resolv.conf
+clusterDNS: [169.254.20.10]
+clusterDomain: cluster.local
 podLogsDir: $S/pods-log
 volumePluginDir: $S/volplugins
 serializeImagePulls: false
@@ -203,17 +217,14 @@ guard() {
   iptables -w -t nat -A PREROUTING -j KUBE-LAB
 }
 
-# ---------------------------------------------------------------- up
-up() {
-  local t0; t0=$(date +%s%N)
-  umask 077
-  mkdir -p "$S" "$R" "$L"
-  [ -s "$S/sysctl.before" ] || sysctl -e $SYSCTLS 2>/dev/null >"$S/sysctl.before" || true
-  conf; guard; say "config, certificates, guard rules"
-  spawn etcd etcd --name lab --data-dir "$S/etcd" --log-level warn --logger zap \
+# ---------------------------------------------------------------- parts
+etcd() {
+  spawn etcd "$(type -P etcd)" --name lab --data-dir "$S/etcd" --log-level warn --logger zap \
     --listen-client-urls "http://$IP:$ETCD" --advertise-client-urls "http://$IP:$ETCD" \
     --listen-peer-urls "http://$IP:$ETCD_PEER" --initial-advertise-peer-urls "http://$IP:$ETCD_PEER" \
     --initial-cluster "lab=http://$IP:$ETCD_PEER"
+}
+apiserver() {
   spawn apiserver "$BIN/kube-apiserver" --etcd-servers="http://$IP:$ETCD" \
     --bind-address="$IP" --secure-port="$API" --endpoint-reconciler-type=none \
     --service-cluster-ip-range="$SVCNET.0/24" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
@@ -221,28 +232,77 @@ up() {
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$P/sa.pub" \
     --service-account-signing-key-file="$P/sa.key" \
     --kubelet-client-certificate="$P/kubelet-client.crt" --kubelet-client-key="$P/kubelet-client.key" \
-    --kubelet-certificate-authority="$P/ca.crt"
+    --kubelet-certificate-authority="$P/ca.crt" \
+    --requestheader-client-ca-file="$P/ca.crt" --requestheader-allowed-names=front-proxy \
+    --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+    --requestheader-extra-headers-prefix=X-Remote-Extra- \
+    --proxy-client-cert-file="$P/front-proxy.crt" --proxy-client-key-file="$P/front-proxy.key"
+}
+apiserver_ready() {
+  waitfor 60 "apiserver ready" curl -sf --cacert "$P/ca.crt" --cert "$P/admin.crt" --key "$P/admin.key" "https://$IP:$API/readyz"
+}
+kubelet() {
+  spawn kubelet "$BIN/kubelet" --config="$C/kubelet.yaml" --kubeconfig="$S/node.kubeconfig" --root-dir="$S/kubelet" \
+    --cert-dir="$S/kubelet/pki" --hostname-override="$IP"
+}
+
+# ---------------------------------------------------------------- up
+up() {
+  local t0; t0=$(date +%s%N)
+  umask 077
+  mkdir -p "$S" "$R" "$L"
+  conf
+  etcd
+  apiserver
+  if [ -z "$LIGHT" ]; then node; else apiserver_ready; fi
+  say "up in $(( ($(date +%s%N)-t0)/1000000 )) ms"
+}
+node() {
+  [ -s "$S/sysctl.before" ] || sysctl -e $SYSCTLS 2>/dev/null >"$S/sysctl.before" || true
+  node_conf; guard; say "config, certificates, guard rules"
   spawn containerd containerd --config "$C/containerd.toml"
   spawn registry docker-registry serve "$C/registry.yml"
   pause_image
   waitfor 30 "containerd answers" ctr -a "$SOCK" version
   ctr -a "$SOCK" -n k8s.io images ls -q | grep -qx lab.local/pause:1 ||
     ctr -a "$SOCK" -n k8s.io images import "$S/pause/pause.tar" >/dev/null
-  waitfor 60 "apiserver ready" curl -sf --cacert "$P/ca.crt" --cert "$P/admin.crt" --key "$P/admin.key" "https://$IP:$API/readyz"
+  apiserver_ready
   spawn kcm "$BIN/kube-controller-manager" --kubeconfig="$S/kcm.kubeconfig" --bind-address="$IP" --secure-port="$CONTROLLERS" --leader-elect=false \
     --service-account-private-key-file="$P/sa.key" --root-ca-file="$P/ca.crt" --use-service-account-credentials \
     --cluster-signing-cert-file="$P/ca.crt" --cluster-signing-key-file="$P/ca.key"
   spawn scheduler "$BIN/kube-scheduler" --kubeconfig="$S/scheduler.kubeconfig" --bind-address="$IP" --secure-port="$SCHEDULER" \
     --leader-elect=false
-  spawn kubelet "$BIN/kubelet" --config="$C/kubelet.yaml" --kubeconfig="$S/node.kubeconfig" --root-dir="$S/kubelet" \
-    --cert-dir="$S/kubelet/pki" --hostname-override="$IP"
+  kubelet
   spawn proxy "$BIN/kube-proxy" --config="$C/proxy.yaml"
   export KUBECONFIG=$S/admin.kubeconfig
   waitfor 30 "node registered" kubectl get node "$IP"
   kubectl wait --for=condition=Ready "node/$IP" --timeout=60s >/dev/null; say "node Ready"
   waitfor 30 "default service account" kubectl -n default get serviceaccount default
   waitfor 20 "registry answers" curl -sf "http://$IP:$REG/v2/"
-  say "up in $(( ($(date +%s%N)-t0)/1000000 )) ms"
+}
+
+# ---------------------------------------------------------------- for tests
+start() { # part
+  umask 077
+  case $1 in
+    apiserver) apiserver; apiserver_ready ;;
+    kubelet) kubelet ;;
+    *) echo "no such part: $1" >&2; exit 2 ;;
+  esac
+}
+base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+token() { # namespace account uid seconds   (RFC 7515; a service account's claims are those of the API server's own tokens)
+  local now end claims text signature
+  # The API server takes a token for a minute longer than it says, and what it has looked at for ten seconds more.
+  now=$(($(date +%s) - 60)); end=$((now + $4))
+  claims=$(printf '{"iss":"%s","aud":["%s"],"iat":%d,"nbf":%d,"exp":%d,"sub":"system:serviceaccount:%s:%s","kubernetes.io":{"namespace":"%s","serviceaccount":{"name":"%s","uid":"%s"}}}' \
+    https://kubernetes.default.svc https://kubernetes.default.svc "$now" "$now" "$end" "$1" "$2" "$1" "$2" "$3")
+  text=$(printf '{"alg":"ES256"}' | base64url).$(printf '%s' "$claims" | base64url)
+  # OpenSSL writes the two numbers of an ECDSA signature as ASN.1; a JWT has each as 32 bytes (RFC 7518, 3.4).
+  signature=$(printf '%s' "$text" | openssl dgst -sha256 -sign "$P/sa.key" | openssl asn1parse -inform DER |
+    sed -n 's/.*INTEGER *://p' | while read -r number; do printf '%64s' "$number" | tr ' ' 0; done)
+  # shellcheck disable=SC2059
+  printf '%s.%s' "$text" "$(printf "$(sed 's/../\\x&/g' <<<"$signature")" | base64url)"
 }
 
 # ---------------------------------------------------------------- down
@@ -261,14 +321,18 @@ down() {
   for id in $( { grep -lsF -- "$SOCK" /proc/[0-9]*/cmdline || true; } | cut -d/ -f3); do
     if grep -qs containerd-shim "/proc/$id/cmdline"; then kill -9 "$id" 2>/dev/null || true; fi
   done
+  [ -n "$LIGHT" ] || machine_down
+  rm -rf "$S"
+  [ -n "$LIGHT" ] || find -L /var/log/containers /var/log/pods -maxdepth 1 -type l -delete 2>/dev/null || true
+  say "down in $(( ($(date +%s%N)-t0)/1000000 )) ms"
+}
+machine_down() { # what the node has changed of the machine
+  local d
   awk -v s="$S/" 'index($5,s)==1{print $5}' /proc/self/mountinfo | sort -r | while read -r d; do umount -l "$d" || true; done
   ip link del "$BR" 2>/dev/null || true
   clean_iptables
   for d in /sys/fs/cgroup/kubepods /sys/fs/cgroup/*/kubepods; do [ -d "$d" ] && find "$d" -depth -type d -exec rmdir {} + 2>/dev/null || true; done
   [ -s "$S/sysctl.before" ] && sysctl -qp "$S/sysctl.before" 2>/dev/null || true
-  rm -rf "$S"
-  find -L /var/log/containers /var/log/pods -maxdepth 1 -type l -delete 2>/dev/null || true
-  say "down in $(( ($(date +%s%N)-t0)/1000000 )) ms"
 }
 clean_iptables() { # every chain of kube-proxy, kubelet and the portmap plugin, and each rule that jumps to one
   local b t rule chain chains
@@ -283,5 +347,8 @@ clean_iptables() { # every chain of kube-proxy, kubelet and the portmap plugin, 
 
 case "${1:-}" in
   up|down) "$1" ;;
-  *) echo "usage: $0 up|down" >&2; exit 2 ;;
+  start) start "$2" ;;
+  stop) stop "$2" 10 ;;
+  token) token "${@:2}" ;;
+  *) echo "usage: $0 up|down|start PART|stop PART|token NAMESPACE ACCOUNT UID SECONDS" >&2; exit 2 ;;
 esac
