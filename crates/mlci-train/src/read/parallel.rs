@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     panic::resume_unwind,
     sync::{
@@ -48,7 +49,7 @@ pub(crate) fn in_order_then<P: Send, T: Send, J: Send, E: Send>(
         results: Mutex::new(Results { order: Order::default(), is_taking: false, failed: None }),
         take: Mutex::new(take),
         turn: Condvar::new(),
-        left: Mutex::new(Vec::new()),
+        left: Mutex::new(VecDeque::new()),
         stopped: AtomicBool::new(false),
         limit: 2 * threads,
     };
@@ -71,7 +72,7 @@ struct Line<N, T, K, J, E> {
     /// Told when a result was taken.
     turn: Condvar,
     /// What `take` has left.
-    left: Mutex<Vec<J>>,
+    left: Mutex<VecDeque<J>>,
     stopped: AtomicBool,
     /// How many results may wait for one before them, and how much may be left.
     limit: usize,
@@ -108,10 +109,10 @@ impl<N, T, K, J, E> Line<N, T, K, J, E> {
         }
     }
 
-    /// Something that was left, if more than so much is.
+    /// What was left first, if more than so much is: what is made of it may have an order.
     fn left(&self, more_than: usize) -> Option<J> {
         let mut left = lock(&self.left);
-        if left.len() > more_than && !self.stopped.load(Ordering::Relaxed) { left.pop() } else { None }
+        if left.len() > more_than && !self.stopped.load(Ordering::Relaxed) { left.pop_front() } else { None }
     }
 
     /// The next part, once another thread has read the one before it.
@@ -167,7 +168,7 @@ impl<N, T, K, J, E> Line<N, T, K, J, E> {
             drop(results);
             let mut new = Vec::new();
             let taken = result.map(|result| lock(&self.take)(result, &mut new));
-            lock(&self.left).append(&mut new);
+            lock(&self.left).extend(new);
             results = lock(&self.results);
             if let Err(error) = taken {
                 results.failed = Some(error);
