@@ -29,22 +29,22 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Case>, String> {
 
     let mut cases = Vec::new();
     let wanted = |case: &str| options.cases.is_empty() || options.cases.iter().any(|wanted| wanted == case);
-    if wanted("csv-ols-1m") || wanted("csv-ols-10m") {
+    let (times, larger, scaled_by) =
+        if options.large { (50, "csv-ols-50m", "50 x 1m") } else { (10, "csv-ols-10m", "10 x 1m") };
+    if wanted("csv-ols-1m") || wanted(larger) {
         let data = bench.make(1_000_000, 20)?;
         bench.check(&data)?;
         let peers = if wanted("csv-ols-1m") { &["pandas", "polars", "duckdb", "parse"][..] } else { &[] };
         let (ours, theirs) = bench.in_turn(&data, peers)?;
         cases.extend(theirs.iter().map(|(peer, theirs)| case("csv-ols-1m", &ours, named(peer), theirs)));
         remove(&data)?;
-        let times = if options.large { 50 } else { 10 };
-        if wanted("csv-ols-10m") {
+        if wanted(larger) {
             // Held against as many times the time of fewer rows, and their memory: time is linear, memory constant.
             let data = bench.make(1_000_000 * times, 20)?;
             let (more, _) = bench.in_turn(&data, &[])?;
             let scaled: Vec<Run> =
                 ours.iter().map(|run| Run { seconds: run.seconds * times as f64, mib: run.mib }).collect();
-            let name = if options.large { "csv-ols-50m" } else { "csv-ols-10m" };
-            cases.push(case(name, &more, if options.large { "50 x 1m" } else { "10 x 1m" }, &scaled));
+            cases.push(case(larger, &more, scaled_by, &scaled));
             remove(&data)?;
         }
     }
@@ -63,6 +63,10 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Case>, String> {
         let (ours, theirs) = bench.in_turn(&data, &["onehot"])?;
         cases.extend(theirs.iter().map(|(peer, theirs)| case("csv-ols-onehot", &ours, named(peer), theirs)));
         remove(&data)?;
+    }
+    if cases.is_empty() {
+        let asked = options.cases.join(", ");
+        return Err(format!("no case {asked}; there are: csv-ols-1m, {larger}, csv-ols-wide, csv-ols-onehot"));
     }
     Ok(cases)
 }
