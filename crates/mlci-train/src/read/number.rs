@@ -25,7 +25,7 @@ pub(super) fn number(bytes: &[u8], start: usize, end: usize) -> Option<(f64, For
     match digits {
         // Zero has no sign in integers.
         Some(Digits { value, decimals: None }) if value <= EXACT => {
-            Some((if value == 0 { 0.0 } else { signed(value as f64) }, Form::Whole))
+            Some((if value == 0 { 0.0 } else { signed(exact(value)) }, Form::Whole))
         }
         Some(Digits { value, decimals: Some(decimals) }) if value <= EXACT && length > 1 => {
             Some((signed(exact(value) / POWERS.get(decimals as usize)?), Form::Decimal))
