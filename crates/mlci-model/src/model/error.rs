@@ -17,7 +17,7 @@ pub enum InvalidModel {
     /// The estimator has not one coefficient a column of the design.
     #[error("the features make {columns} columns, but the estimator has {found} coefficients")]
     Width {
-        /// How many columns [`Design`] makes of the features.
+        /// How many columns [`Design`](crate::Design) makes of the features.
         columns: usize,
         /// How many coefficients there are.
         found: usize,
