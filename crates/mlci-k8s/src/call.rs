@@ -56,8 +56,8 @@ impl Cluster {
     {
         let mut last = None;
         let tries = async {
-            let mut lost = false;
-            for number in 0_u32.. {
+            let (mut lost, mut tried) = (false, 0);
+            loop {
                 let error = match make().await {
                     Ok(value) => return Ok(value),
                     Err(error) => explain(error, action, &self.place),
@@ -65,14 +65,13 @@ impl Cluster {
                 lost |= error.is_away();
                 // One that has just started refuses for a moment what it allows.
                 let passes = error.is_transient() || lost && error.is_refusal();
-                if !error.is_away() && (number + 1 >= TRIES || !passes) {
+                if !error.is_away() && (tried + 1 >= TRIES || !passes) {
                     return Err(error);
                 }
                 last = Some(error);
-                sleep(PAUSE * (1 << number.min(4))).await;
+                sleep(PAUSE * (1 << tried.min(4))).await;
+                tried = tried.saturating_add(1);
             }
-            // No call is made as often as that.
-            Err(self.timed_out(action, None))
         };
         match timeout(self.timeout, tries).await {
             Ok(result) => result,
