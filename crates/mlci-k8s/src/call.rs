@@ -56,17 +56,22 @@ impl Cluster {
     {
         let mut last = None;
         let tries = async {
-            let (mut lost, mut tried) = (false, 0);
+            let (mut lost, mut tried, mut answered) = (false, 0_u32, 0);
             loop {
                 let error = match make().await {
                     Ok(value) => return Ok(value),
                     Err(error) => explain(error, action, &self.place),
                 };
-                lost |= error.is_away();
-                // One that has just started refuses for a moment what it allows.
-                let passes = error.is_transient() || lost && error.is_refusal();
-                if !error.is_away() && (tried + 1 >= TRIES || !passes) {
-                    return Err(error);
+                if error.is_away() {
+                    // What it answers once it is back has its own chances, however long that took.
+                    (lost, answered) = (true, 0);
+                } else {
+                    answered += 1;
+                    // One that has just started refuses for a moment what it allows.
+                    let passes = error.is_transient() || lost && error.is_refusal();
+                    if answered >= TRIES || !passes {
+                        return Err(error);
+                    }
                 }
                 last = Some(error);
                 sleep(PAUSE * (1 << tried.min(4))).await;

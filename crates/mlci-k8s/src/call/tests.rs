@@ -147,6 +147,16 @@ async fn what_passes_is_tried_again_and_what_does_not_is_given_up() {
     let error = lasting.logs(&namespace, &name, 1).await.unwrap_err();
     assert!(matches!(&error, Error::TimedOut { last: Some(last), .. } if last.contains("503")), "{error}");
     assert!(count.load(Ordering::Relaxed) > TRIES as usize);
+
+    // Back after a while, it does not know at once who may do what; one that was never away does.
+    let forbidden = || status(403, "Forbidden", "pods is forbidden: User \"u\" cannot list", &json!({}));
+    let found = (200, json!({ "metadata": {}, "items": [] }));
+    let (away, refusing) = (vec![busy(503); TRIES as usize + 2], vec![forbidden(); TRIES as usize - 1]);
+    let (back, _) = cluster([away, refusing, vec![found.clone()]].concat()).await;
+    assert_eq!(back.logs(&namespace, &name, 1).await.unwrap(), []);
+    let (refusing, count) = cluster(vec![forbidden(), found]).await;
+    assert!(matches!(refusing.logs(&namespace, &name, 1).await, Err(Error::Forbidden { .. })));
+    assert_eq!(count.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
