@@ -81,14 +81,18 @@ impl Design {
     /// Whether a column is that of a level: 0 or 1.
     #[must_use]
     pub fn is_level(&self, column: usize) -> bool {
-        let mut rest = column;
-        for term in &self.terms {
-            match rest.checked_sub(term.width()) {
-                Some(behind) => rest = behind,
-                None => return *term != Term::Number,
-            }
-        }
-        false
+        let term = self.feature(column).and_then(|feature| self.terms.get(feature));
+        term.is_some_and(|term| *term != Term::Number)
+    }
+
+    /// The position of the feature that a column is made of.
+    #[must_use]
+    pub fn feature(&self, column: usize) -> Option<usize> {
+        let mut behind = 0;
+        self.terms.iter().position(|term| {
+            behind += term.width();
+            column < behind
+        })
     }
 
     /// Calls `see` with each column of a row that can be other than 0, and its value, in the order of the columns: those
@@ -161,6 +165,7 @@ mod tests {
         }
         assert_eq!(seen, [(0, 7.0), (3, 5.0), (0, 7.0), (2, 1.0), (3, 0.0)]);
         assert_eq!([0, 1, 2, 3, 4].map(|column| design().is_level(column)), [false, true, true, false, false]);
+        assert_eq!([0, 1, 2, 3, 4].map(|column| design().feature(column)), [Some(0), Some(1), Some(1), Some(2), None]);
     }
 
     #[test]

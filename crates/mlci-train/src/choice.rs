@@ -1,5 +1,7 @@
 //! Which hyper-parameters to take.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,6 +14,8 @@ use crate::{
 /// The best mean, and not the largest penalty within one standard error of it: the rule of one standard error (Hastie,
 /// Tibshirani & Friedman, *The Elements of Statistical Learning*, 2nd ed., §7.10) gives up accuracy for fewer features,
 /// which is for the user to ask for by a penalty.
+///
+/// A fold that none of them can be evaluated on, such as one without a row, is left out; at least two have to be left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// Those that were taken.
@@ -29,9 +33,9 @@ pub struct Choice {
 pub struct Candidate {
     /// The hyper-parameters.
     pub parameters: HyperParameters,
-    /// The metric over the folds; `None` where one could not be evaluated.
+    /// The metric over the folds; `None` where one could not be evaluated on which others were.
     pub score: Option<Spread>,
-    /// Why not.
+    /// Why folds could not be evaluated.
     pub skipped: Vec<String>,
 }
 
@@ -128,14 +132,19 @@ pub(crate) fn candidates(
     Ok(candidates)
 }
 
-/// The best of them: its position, and how it was found. `None` where none could be evaluated on all folds.
+/// The best of them: its position, and how it was found. `None` where none could be evaluated on all folds that count.
 pub(crate) fn best(candidates: &[HyperParameters], validated: &[Validated], metric: Metric) -> Option<(usize, Choice)> {
+    // What no candidate can be evaluated on tells them apart as little as it tells of each.
+    let folds: BTreeSet<u64> = validated.iter().flat_map(|validated| &validated.evaluated).copied().collect();
+    if folds.len() < 2 {
+        return None;
+    }
     let tried: Vec<Candidate> = candidates
         .iter()
         .zip(validated)
-        .map(|(parameters, Validated { result, .. })| Candidate {
+        .map(|(parameters, Validated { result, evaluated, .. })| Candidate {
             parameters: *parameters,
-            score: result.spread.get(&metric).copied().filter(|_| result.skipped.is_empty()),
+            score: result.spread.get(&metric).copied().filter(|_| evaluated.len() == folds.len()),
             skipped: result.skipped.clone(),
         })
         .collect();

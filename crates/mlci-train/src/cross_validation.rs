@@ -28,6 +28,8 @@ pub struct Spread {
 /// What cross-validation of one fitter gives.
 pub(crate) struct Validated {
     pub(crate) result: CrossValidation,
+    /// The numbers of the folds that could be evaluated.
+    pub(crate) evaluated: Vec<u64>,
     /// The absolute errors of the rows, each by a model that was not fitted to it.
     pub(crate) errors: Vec<f64>,
 }
@@ -52,7 +54,8 @@ pub(crate) fn run(
     fit: impl Fn(u64) -> Result<Vec<Result<Estimator, FitError>>, FitError>,
 ) -> Vec<Validated> {
     let empty = || CrossValidation { folds: Vec::new(), skipped: Vec::new(), spread: BTreeMap::new() };
-    let mut all: Vec<Validated> = (0..candidates).map(|_| Validated { result: empty(), errors: Vec::new() }).collect();
+    let mut all: Vec<Validated> =
+        (0..candidates).map(|_| Validated { result: empty(), evaluated: Vec::new(), errors: Vec::new() }).collect();
     let mut parts = vec![Vec::new(); usize::try_from(folds).unwrap_or_default()];
     for (row, fold) in &held_out.rows {
         if let Some(part) = usize::try_from(*fold).ok().and_then(|fold| parts.get_mut(fold)) {
@@ -61,9 +64,12 @@ pub(crate) fn run(
     }
     for (number, rows) in (0..folds).zip(&parts) {
         let note = |all: &mut [Validated], place: usize, tried: Result<Metrics, Box<dyn std::error::Error>>| {
-            let Some(Validated { result, .. }) = all.get_mut(place) else { return };
+            let Some(Validated { result, evaluated, .. }) = all.get_mut(place) else { return };
             match tried {
-                Ok(metrics) => result.folds.push(metrics),
+                Ok(metrics) => {
+                    result.folds.push(metrics);
+                    evaluated.push(number);
+                }
                 Err(error) => result.skipped.push(format!("fold {}: {error}", number + 1)),
             }
         };

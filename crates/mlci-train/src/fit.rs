@@ -6,7 +6,7 @@ mod generalized;
 mod penalised;
 mod rows;
 
-use mlci_model::Estimator;
+use mlci_model::{Column, Design, Estimator};
 use ndarray::{ArrayView1, ArrayView2};
 
 pub(crate) use self::penalised::Standardised;
@@ -66,21 +66,27 @@ pub enum FitError {
         intercept: bool,
     },
     /// Features have one value in all rows.
-    #[error("{} the same in all {rows} rows and can explain nothing: write `[data] exclude = [{}]`",
-        constants(columns), quoted(columns.iter().map(|(name, _)| name)))]
+    #[error(
+        "{} the same in all {rows} rows and can explain nothing: write `[data] exclude = [{}]`",
+        constants(columns),
+        quoted(exclude)
+    )]
     Constant {
         /// Their names and values.
         columns: Vec<(String, f64)>,
+        /// What to leave out: these columns, or the features that they are levels of.
+        exclude: Vec<String>,
         /// How many rows there are.
         rows: usize,
     },
     /// Features are sums of others, so that no coefficients are better than others.
     #[error("{}: their coefficients are not determined; write `[data] exclude = [{}]`",
-        columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        quoted(columns.iter().map(|column| &column.column)))]
+        columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "), quoted(exclude))]
     Dependent {
         /// Which, and on what they depend.
         columns: Vec<Dependence>,
+        /// What to leave out: these columns, or the features that they are levels of.
+        exclude: Vec<String>,
     },
     /// Numbers are too large to be computed with.
     #[error("the values of `{column}` are too large to be squared and summed: use a larger unit")]
@@ -172,11 +178,38 @@ pub enum FitError {
     Solver(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl FitError {
+    pub(crate) fn constant(columns: Vec<(String, f64)>, rows: usize) -> Self {
+        let exclude = columns.iter().map(|(name, _)| name.clone()).collect();
+        Self::Constant { columns, exclude, rows }
+    }
+
+    pub(crate) fn dependent(columns: Vec<Dependence>) -> Self {
+        let exclude = columns.iter().map(|dependence| dependence.column.clone()).collect();
+        Self::Dependent { columns, exclude }
+    }
+
+    /// Lets it say to leave out features, where it says to leave out columns that a design has made of them.
+    pub(crate) fn of_features(mut self, design: &Design, features: &[Column]) -> Self {
+        if let Self::Constant { exclude, .. } | Self::Dependent { exclude, .. } = &mut self {
+            for name in &mut *exclude {
+                let column = design.names().iter().position(|column| column == name);
+                if let Some(feature) = column.and_then(|column| features.get(design.feature(column)?)) {
+                    name.clone_from(&feature.name);
+                }
+            }
+            exclude.sort_unstable();
+            exclude.dedup();
+        }
+        self
+    }
+}
+
 fn constants(columns: &[(String, f64)]) -> String {
     let each: Vec<String> = columns.iter().map(|(name, value)| format!("`{name}` ({value})")).collect();
     format!("{} {}", each.join(", "), if each.len() == 1 { "is" } else { "are" })
 }
 
-fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }

@@ -37,7 +37,7 @@ impl Fit for Ols {
             |(column, name): (&Centred, &&str)| column.is_constant.then(|| ((*name).to_owned(), column.mean));
         let constants: Vec<_> = columns.iter().zip(names).filter_map(constant).collect();
         if !constants.is_empty() {
-            return Err(FitError::Constant { columns: constants, rows });
+            return Err(FitError::constant(constants, rows));
         }
         refuse_dependent(&scaled, &columns, names)?;
 
@@ -140,5 +140,5 @@ fn refuse_dependent(scaled: &Array2<f64>, columns: &[Centred], names: &[&str]) -
         return Ok(());
     }
     let (means, lengths): (Vec<f64>, Vec<f64>) = columns.iter().map(|column| (column.mean, column.length)).unzip();
-    Err(FitError::Dependent { columns: dependence::name(found, names, &means, &lengths) })
+    Err(FitError::dependent(dependence::name(found, names, &means, &lengths)))
 }

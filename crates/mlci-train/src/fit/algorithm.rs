@@ -9,7 +9,8 @@ use crate::{ElasticNet, Fit, Logistic, Ols, Ridge, Tweedie};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Ordinary least squares, see [`Ols`].
+    /// Ordinary least squares: of rows that pass by [`Moments`](crate::Moments), or [`BlockQr`](crate::BlockQr) where
+    /// those do not have the digits; of a matrix in memory [`Ols`].
     #[default]
     Ols,
     /// Least squares with small weights, see [`Ridge`].

@@ -70,15 +70,20 @@ const ROUNDS: u32 = 10_000;
 
 impl<'n> Standardised<'n> {
     pub(crate) fn new(x: ArrayView2<'_, f64>, y: ArrayView1<'_, f64>, names: &'n [&'n str]) -> Result<Self, FitError> {
-        Self::of(summed(x, y, names)?, names)
+        let all = Self::of(summed(x, y, names)?, names)?;
+        all.refuse_constant()?;
+        Ok(all)
     }
 
-    /// Of rows that were summed up; constant columns are refused.
+    /// Of rows that were summed up. A constant column gets no weight from a penalty.
     pub(crate) fn of(rows: BlockQr, names: &'n [&'n str]) -> Result<Self, FitError> {
-        refuse_constant(rows.centre(), names)?;
         let deviations = deviations(&rows, names)?;
         let scaled = rows.scaled(&deviations);
         Ok(Self { rows, scaled, deviations, names })
+    }
+
+    pub(crate) fn refuse_constant(&self) -> Result<(), FitError> {
+        refuse_constant(self.centre(), self.names)
     }
 
     /// With an algorithm that has a penalty.

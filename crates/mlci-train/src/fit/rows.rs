@@ -40,17 +40,16 @@ pub(super) fn refuse_constant(centre: &Centre, names: &[&str]) -> Result<(), Fit
         centre.is_constant(column, false).then(|| ((*name).to_owned(), mean))
     };
     let columns: Vec<_> = names.iter().enumerate().filter_map(constant).collect();
-    if columns.is_empty() { Ok(()) } else { Err(FitError::Constant { columns, rows: centre.rows as usize }) }
+    if columns.is_empty() { Ok(()) } else { Err(FitError::constant(columns, centre.rows as usize)) }
 }
 
-/// The standard deviations to divide by: those of the features and, last, of the target, which is 1 where it does not
-/// vary.
+/// The standard deviations to divide by, those of the features and, last, of the target: 1 of what does not vary.
 pub(super) fn deviations(rows: &BlockQr, names: &[&str]) -> Result<Vec<f64>, FitError> {
     let mut deviations = rows.deviations();
-    if rows.centre().is_constant(names.len(), false)
-        && let Some(target) = deviations.last_mut()
-    {
-        *target = 1.0;
+    for (column, deviation) in deviations.iter_mut().enumerate() {
+        if rows.centre().is_constant(column, false) {
+            *deviation = 1.0;
+        }
     }
     // Squares of smaller numbers have lost digits.
     let smallest = (f64::MIN_POSITIVE / f64::EPSILON).sqrt();

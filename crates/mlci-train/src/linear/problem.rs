@@ -42,11 +42,15 @@ impl<'a> Problem<'a> {
         if options.penalty == 0.0 && rows < features + usize::from(options.intercept) {
             return Err(FitError::TooFewRows { rows, features, intercept: options.intercept });
         }
+        // A penalty determines its coefficient: 0.
+        if options.penalty > 0.0 {
+            return Ok(Self { centre, names, options });
+        }
         let constant = |(position, name): (usize, &&str)| {
             centre.is_constant(position, !options.intercept).then(|| ((*name).to_owned(), centre.low[position]))
         };
         let columns: Vec<_> = names.iter().enumerate().filter_map(constant).collect();
-        if columns.is_empty() { Ok(Self { centre, names, options }) } else { Err(FitError::Constant { columns, rows }) }
+        if columns.is_empty() { Ok(Self { centre, names, options }) } else { Err(FitError::constant(columns, rows)) }
     }
 
     fn name(&self, column: usize) -> String {
@@ -110,7 +114,7 @@ impl<'a> Problem<'a> {
         let found = dependence::find(factor.triangle().view(), &rounding);
         if !found.is_empty() {
             let means = if self.options.intercept { self.centre.mean.clone() } else { vec![0.0; features] };
-            return Err(FitError::Dependent { columns: dependence::name(found, self.names, &means, lengths) });
+            return Err(FitError::dependent(dependence::name(found, self.names, &means, lengths)));
         }
         let condition = factor.condition();
         self.finish(factor, lengths, condition, 0.0)

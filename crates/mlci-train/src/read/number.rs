@@ -63,17 +63,17 @@ macro_rules! without_point {
         const fn all(byte: u8) -> $type {
             <$type>::from_ne_bytes([byte; size_of::<$type>()])
         }
-        let others = <$type>::BITS - 8 * $length as u32;
-        let digits = ($word ^ all(b'0')) >> others << others;
+        let digits = ($word ^ all(b'0')) & <$type>::MAX << (<$type>::BITS - 8 * $length as u32);
         let from_point = digits ^ all(b'.' ^ b'0');
-        // The highest bit of each byte that is the point; of several the last counts, and the others are no digits.
+        // The highest bit of each byte that is a point.
         let points = !(((from_point & all(0x7f)) + all(0x7f)) | from_point | all(0x7f));
         let (digits, decimals) = if points == 0 {
             (digits, None)
         } else {
-            let behind = points.leading_zeros();
-            let below = digits & (<$type>::MAX >> behind >> 8);
-            (digits & !(<$type>::MAX >> behind) | below << 8, Some(behind / 8))
+            // The first counts; others are no digits.
+            let point = points & points.wrapping_neg();
+            let (in_front, behind) = (digits & (point >> 7) - 1, digits & (point << 1).wrapping_neg());
+            (in_front << 8 | behind, Some(point.leading_zeros() / 8))
         };
         // What is above 9 reaches the highest bit of its byte.
         let is_other = (digits.wrapping_add(all(0x76)) | digits) & all(0x80) != 0;
@@ -99,9 +99,12 @@ impl Digits {
 /// The number of eight digits, the first of which is the lowest byte (after Lemire, *Number Parsing at a Gigabyte per
 /// Second*, Software: Practice and Experience 51, 2021).
 fn value(digits: u64) -> u64 {
-    let twos = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
-    let fours = twos.wrapping_mul(100).wrapping_add(twos >> 16) & 0x0000_ffff_0000_ffff;
-    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
+    // Each pair in its lower byte; what is in the other one is masked.
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let first_and_third = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let others = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    first_and_third.wrapping_add(others) >> 32
 }
 
 #[cfg(test)]

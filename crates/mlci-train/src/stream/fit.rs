@@ -1,8 +1,8 @@
-use mlci_model::{Column, Design, Estimator, Kind};
+use mlci_model::{Column, Design, Estimator, Generalized, Kind};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::{
-    Choice, FitError, Gathered, HyperParameters, LinearFit, Metric, Table, TrainError, choice, classes,
+    Algorithm, Choice, FitError, Gathered, HyperParameters, LinearFit, Metric, Table, TrainError, choice, classes,
     cross_validation::{self, HeldOut, Validated},
 };
 
@@ -40,7 +40,8 @@ impl Gathered {
         };
         if !algorithm.needs_penalty() {
             let least_squares = self.least_squares(None).map_err(|source| self.failed(source))?;
-            let fit = |fold| Ok(vec![self.least_squares(Some(fold)).map(|fit| Estimator::Linear(fit.linear))]);
+            let of_fold = |fold| self.least_squares(Some(fold)).map_err(|error| self.of_features(error));
+            let fit = |fold| Ok(vec![of_fold(fold).map(|fit| Estimator::Linear(fit.linear))]);
             let validated = self.folds().and_then(|folds| cross_validation::run(&held_out, folds, 1, fit).pop());
             return Ok(Fitted {
                 estimator: Estimator::Linear(least_squares.linear.clone()),
@@ -52,12 +53,14 @@ impl Gathered {
             });
         }
         let all = self.standardised(None, &names).map_err(|source| self.failed(source))?;
+        all.refuse_constant().map_err(|source| self.failed(source))?;
         let penalties = |l1_share| Ok(all.penalties(algorithm, l1_share));
         let candidates = choice::candidates(&self.options, penalties).map_err(|source| self.failed(source))?;
         let fit = |chosen: &HyperParameters| all.fit(algorithm, chosen).map_err(|source| self.failed(source));
         let without = |fold| {
             let rows = self.standardised(Some(fold), &names)?;
-            Ok(candidates.iter().map(|chosen| rows.fit(algorithm, chosen)).collect())
+            let fit = |chosen| rows.fit(algorithm, chosen).map_err(|error| self.of_features(error));
+            Ok(candidates.iter().map(fit).collect())
         };
         let validate = |candidates: usize| {
             self.folds().map_or_else(Vec::new, |folds| cross_validation::run(&held_out, folds, candidates, without))
@@ -87,15 +90,13 @@ impl Gathered {
         let names: Vec<&str> = design.names().iter().map(String::as_str).collect();
         let threshold = (target.kind == Kind::Category).then_some(options.threshold);
         let folds: Vec<(usize, u64)> = training.hashes.iter().map(|hash| self.fold(*hash)).enumerate().collect();
-        let fit_to = |rows: &[usize], chosen: &HyperParameters| {
-            let (x, y) = (expanded(&design, training, rows), ArrayView1::from(&truth).select(Axis(0), rows));
-            algorithm.fitter(chosen).fit(x.view(), Array1::view(&y), &names)
-        };
+        let part = |rows: &[usize]| (expanded(&design, training, rows), ArrayView1::from(&truth).select(Axis(0), rows));
         // Of these algorithms none is without a penalty unless one is stated.
         let candidates = choice::candidates(options, |_| Ok(vec![0.0])).map_err(|source| self.failed(source))?;
         let all: Vec<usize> = (0..training.rows()).collect();
         let fit = |chosen: &HyperParameters| {
-            fit_to(&all, chosen).map_err(|source| match source {
+            let (x, y) = part(&all);
+            algorithm.fitter(chosen).fit(x.view(), y.view(), &names).map_err(|source| match source {
                 FitError::Target { wants, row, value, count } => {
                     let (target, line) = (self.schema.target.name.clone(), line(row));
                     TrainError::Target { algorithm, wants, target, line, value, count }
@@ -106,7 +107,9 @@ impl Gathered {
         let held_out = HeldOut { table: training, design: &design, rows: folds.clone(), truth: &truth, threshold };
         let without = |fold| {
             let rows: Vec<usize> = folds.iter().filter(|(_, of)| *of != fold).map(|(row, _)| *row).collect();
-            Ok(candidates.iter().map(|chosen| fit_to(&rows, chosen)).collect())
+            let (x, y) = part(&rows);
+            let fit = |chosen| fit_to_fold(algorithm, chosen, &x, &y, &names);
+            Ok(candidates.iter().map(|chosen| fit(chosen).map_err(|error| self.of_features(error))).collect())
         };
         let validate = |candidates: usize| {
             self.folds().map_or_else(Vec::new, |folds| cross_validation::run(&held_out, folds, candidates, without))
@@ -150,8 +153,40 @@ impl Gathered {
 
     fn failed(&self, source: FitError) -> TrainError {
         let (rows, all) = (self.rows.train as usize, self.rows.all() as usize);
-        TrainError::Fit { algorithm: self.options.algorithm, rows, all, source }
+        TrainError::Fit { algorithm: self.options.algorithm, rows, all, source: self.of_features(source) }
     }
+
+    fn of_features(&self, error: FitError) -> FitError {
+        error.of_features(&Design::from(&self.schema), &self.schema.features)
+    }
+}
+
+/// Fits to rows among which columns may be constant, as that of a level which is rare: a penalty leaves them no weight.
+fn fit_to_fold(
+    algorithm: Algorithm,
+    chosen: &HyperParameters,
+    x: &Array2<f64>,
+    y: &Array1<f64>,
+    names: &[&str],
+) -> Result<Estimator, FitError> {
+    let fitter = algorithm.fitter(chosen);
+    let varies = |column: &usize| x.column(*column).iter().any(|value| Some(value) != x.column(*column).first());
+    let columns: Vec<usize> = (0..x.ncols()).filter(varies).collect();
+    if columns.len() == x.ncols() || chosen.penalty.is_none_or(|penalty| penalty == 0.0) {
+        return fitter.fit(x.view(), y.view(), names);
+    }
+    let named: Vec<&str> = columns.iter().filter_map(|column| names.get(*column).copied()).collect();
+    let mut estimator = fitter.fit(x.select(Axis(1), &columns).view(), y.view(), &named)?;
+    if let Estimator::Linear(linear) | Estimator::Generalized(Generalized { linear, .. }) = &mut estimator {
+        let mut coefficients = vec![0.0; x.ncols()];
+        for (column, coefficient) in columns.iter().zip(&linear.coefficients) {
+            if let Some(place) = coefficients.get_mut(*column) {
+                *place = *coefficient;
+            }
+        }
+        linear.coefficients = coefficients;
+    }
+    Ok(estimator)
 }
 
 /// The columns of the design of some rows.

@@ -2,7 +2,8 @@
 
 use mlci_model::{Estimator, Link};
 use mlci_train::{
-    Algorithm, Digest, FitError, HyperParameters, Metric, OptionError, TrainError, TrainOptions, Trained, train,
+    Algorithm, ColumnOptions, Digest, FitError, HyperParameters, Kind, Metric, OptionError, ReadOptions, TrainError,
+    TrainOptions, Trained, train,
 };
 
 use crate::{plane, read};
@@ -12,7 +13,11 @@ fn options(algorithm: Algorithm) -> TrainOptions {
 }
 
 fn try_train(csv: &str, options: &TrainOptions) -> Result<Trained, TrainError> {
-    let table = read(csv, |_| {}).unwrap();
+    try_train_on(csv, |_| {}, options)
+}
+
+fn try_train_on(csv: &str, how: impl FnOnce(&mut ReadOptions), options: &TrainOptions) -> Result<Trained, TrainError> {
+    let table = read(csv, how).unwrap();
     train(&table, options, &"demo".parse().unwrap(), Digest::of(b"data"), Digest::of(b"config"))
 }
 
@@ -150,4 +155,78 @@ fn counts_and_what_is_none() {
     let TrainError::Target { line, count, .. } = error else { panic!("{error:?}") };
     assert!((2..=11).contains(&line) && (1..=10).contains(&count), "{line} {count}");
     refused(&csv, &options(Algorithm::Gamma), &["above 0, and `y` is 0 in line"]);
+}
+
+fn categories(names: &[&str]) -> impl FnOnce(&mut ReadOptions) {
+    let category =
+        |name: &&str| ((*name).to_owned(), ColumnOptions { kind: Some(Kind::Category), ..ColumnOptions::default() });
+    let columns: Vec<_> = names.iter().map(category).collect();
+    |options| options.columns.extend(columns)
+}
+
+/// A level of a single row is in no training row without the fold of that one: a penalty leaves it no weight there.
+#[test]
+fn a_rare_level_is_no_hindrance_to_a_choice() {
+    let penalty = vec![0.01, 0.1];
+    let given = |algorithm| TrainOptions { penalty: penalty.clone(), ..options(algorithm) };
+    let all = [
+        options(Algorithm::Ridge),
+        options(Algorithm::Lasso),
+        options(Algorithm::ElasticNet),
+        given(Algorithm::Logistic),
+        given(Algorithm::Poisson),
+    ];
+    for options in all {
+        let levels = |on: usize| {
+            let mut csv = String::from("level,a,y\n");
+            for row in 0..120_usize {
+                let level = if row == on { "rare" } else { ["red", "green"][row % 2] };
+                let noise = row * row % 13;
+                let y = if options.algorithm == Algorithm::Logistic { (row + noise) / 60 % 2 } else { row + noise };
+                csv += &format!("{level},{row},{y}\n");
+            }
+            csv
+        };
+        // Where it is held out, there is nothing to learn of it.
+        let try_on = |on| match try_train_on(&levels(on), categories(&["level"]), &options) {
+            Ok(trained) => Some(trained),
+            Err(TrainError::Levels { .. }) => None,
+            Err(other) => panic!("{}: {other}: {:?}", options.algorithm, std::error::Error::source(&other)),
+        };
+        let trained = (0..120).find_map(try_on).unwrap();
+        let validation = trained.cross_validation.unwrap();
+        assert_eq!((validation.folds.len(), validation.skipped.len()), (5, 0), "{:?}", validation.skipped);
+        assert!(trained.choice.unwrap().candidates.iter().all(|candidate| candidate.score.is_some()));
+    }
+}
+
+/// Of few rows a fold may have none, whatever is tried.
+#[test]
+fn a_fold_without_rows_is_left_out_of_the_choice() {
+    let empty = (0..200_u64).find_map(|seed| {
+        let trained = try_train(&plane(14), &TrainOptions { seed, ..options(Algorithm::Ridge) }).ok()?;
+        (trained.cross_validation.as_ref()?.folds.len() < 5).then_some(trained)
+    });
+    let trained = empty.unwrap();
+    let validation = trained.cross_validation.unwrap();
+    assert_eq!(validation.folds.len() + validation.skipped.len(), 5);
+    assert!(validation.skipped[0].ends_with("no row is in it"), "{:?}", validation.skipped);
+    let choice = trained.choice.unwrap();
+    assert!(choice.candidates.iter().all(|candidate| candidate.score.is_some() && !candidate.skipped.is_empty()));
+}
+
+/// What can be left out is a feature, not a level of it.
+#[test]
+fn features_that_determine_each_other_are_named_whole() {
+    let mut csv = String::from("country,currency,a,y\n");
+    for row in 0..90_usize {
+        let (country, currency) = [("DE", "EUR"), ("FR", "EUR"), ("GB", "GBP")][row % 3];
+        csv += &format!("{country},{currency},{},{}\n", row * row % 17, row * row % 23);
+    }
+    let how = || categories(&["country", "currency"]);
+    let error = try_train_on(&csv, how(), &options(Algorithm::Ols)).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("`country=GB` = `currency=GBP`") || source.contains("`currency=GBP` = "), "{source}");
+    let fix = source.split("`[data] exclude = ").nth(1).unwrap();
+    assert!(fix == "[\"country\"]`" || fix == "[\"currency\"]`", "{source}");
 }
