@@ -96,6 +96,7 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
         gate: known.gate.as_ref().map(|gate| gate.report.clone()),
         classes: evaluation.as_ref().zip(model.as_ref()).and_then(|(evaluation, model)| classes(evaluation, model)),
         choice: known.trained.as_ref().and_then(|trained| trained.choice.clone()),
+        least_squares: known.trained.as_ref().and_then(|trained| trained.least_squares.clone()),
         scatter: evaluation.zip(model.as_ref()).map(|(evaluation, model)| Scatter {
             truth: evaluation.truth,
             prediction: evaluation.prediction,

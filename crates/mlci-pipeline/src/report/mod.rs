@@ -5,6 +5,7 @@
 //! long, and say so.
 
 mod chart;
+mod coefficients;
 mod html;
 mod markdown;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mlci_core::Digest;
-use mlci_train::{CalibrationBin, Choice, Confusion, CrossValidation, DataReport, GateReport};
+use mlci_train::{CalibrationBin, Choice, Confusion, CrossValidation, DataReport, GateReport, LinearFit};
 
 pub use self::{html::html, markdown::markdown};
 use crate::{
@@ -61,6 +62,8 @@ pub struct Report {
     pub choice: Option<Choice>,
     /// The coefficients of a linear model, the intercept first.
     pub coefficients: Vec<Coefficient>,
+    /// What least squares says of them, where that was the algorithm.
+    pub least_squares: Option<LinearFit>,
     /// The runs of this pipeline, oldest first, this one last.
     pub history: Vec<HistoryPoint>,
     /// What was found in the data.

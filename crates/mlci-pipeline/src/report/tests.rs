@@ -13,7 +13,7 @@ use mlci_train::{
 use super::*;
 use crate::event::{EnvironmentStatus, StageStatus};
 
-fn empty() -> Report {
+pub(super) fn empty() -> Report {
     Report {
         project: "wine".into(),
         outcome: Outcome::Fail,
@@ -32,6 +32,7 @@ fn empty() -> Report {
         classes: None,
         choice: None,
         coefficients: Vec::new(),
+        least_squares: None,
         history: Vec::new(),
         data: None,
         lineage: Vec::new(),

@@ -286,16 +286,6 @@ pub(super) fn grouped(gate: &GateReport) -> Option<String> {
     ))
 }
 
-/// By how much the prediction changes for one standard deviation of each coefficient's feature, where that is known.
-pub(super) fn effects(report: &Report) -> Vec<Option<f64>> {
-    let columns = report.data.as_ref().map(|data| data.columns.as_slice()).unwrap_or_default();
-    let effect = |name: &str, value: f64| {
-        let column = columns.iter().find(|column| column.name == name)?;
-        Some(value * column.profile.as_ref()?.standard_deviation).filter(|effect| effect.is_finite())
-    };
-    report.coefficients.iter().map(|coefficient| effect(&coefficient.name, coefficient.value)).collect()
-}
-
 /// A metric of the history: its name, unit, and which way is better.
 pub(super) type Tracked<'a> = (&'a str, Option<&'a str>, &'static str);
 

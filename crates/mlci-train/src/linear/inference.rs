@@ -1,4 +1,5 @@
 use mlci_model::{Estimator, Linear};
+use serde::{Deserialize, Serialize};
 use statrs::{
     distribution::{Continuous as _, ContinuousCDF as _, StudentsT},
     function::beta::checked_beta_reg,
@@ -24,7 +25,7 @@ impl Default for LinearOptions {
 }
 
 /// A linear model, and how much of it is certain.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinearFit {
     /// Coefficients and intercept (0 where none was asked for).
     pub linear: Linear,
@@ -53,7 +54,7 @@ impl LinearFit {
 }
 
 /// Why nothing is said about errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoInference {
     /// There are as many unknowns as rows.
@@ -72,7 +73,7 @@ pub enum NoInference {
 
 /// Errors and tests under the assumptions of the normal linear model: independent errors, normal, of one variance (with
 /// weights, of a variance of one over the weight).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inference {
     /// Rows less unknowns.
     pub degrees_of_freedom: u64,
@@ -89,7 +90,7 @@ pub struct Inference {
 }
 
 /// An estimate and a t test of its being 0.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TTest {
     /// The estimate.
     pub estimate: f64,
@@ -103,7 +104,7 @@ pub struct TTest {
 }
 
 /// An F test.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FTest {
     /// Mean square explained over mean square left.
     pub f: f64,

@@ -7,6 +7,7 @@ use super::{
     super::{
         Classes, MetricRow, Report,
         chart::{Fit, Span, spans},
+        coefficients,
         text::{NAME, clip, count, counted, interval, number, signed},
         view,
     },
@@ -235,14 +236,17 @@ pub(super) fn coefficients(report: &Report) -> Option<Section> {
     if report.coefficients.is_empty() {
         return None;
     }
-    let effects = view::effects(report);
+    let effects = coefficients::effects(report);
     let largest = effects.iter().flatten().map(|effect| effect.abs()).fold(0.0, f64::max);
     let known = effects.iter().any(Option::is_some);
-    let rows = report.coefficients.iter().zip(&effects).map(|(coefficient, effect)| {
+    let certainty = coefficients::certainty(report);
+    let certain = |place: usize| certainty.as_ref().and_then(|all| all.get(place)).into_iter().flatten();
+    let rows = report.coefficients.iter().zip(&effects).enumerate().map(|(place, (coefficient, effect))| {
         html! {
             tr {
                 th scope="row" { (name(&coefficient.name)) }
                 td.num { (signed(coefficient.value)) }
+                @for value in certain(place) { td.num { (value) } }
                 td { (coefficient.unit.as_deref().map_or_else(String::new, |unit| clip(unit, NAME))) }
                 @if known {
                     td.num { @if let Some(effect) = effect { (signed(*effect)) } }
@@ -251,7 +255,11 @@ pub(super) fn coefficients(report: &Report) -> Option<Section> {
             }
         }
     });
-    let mut head = vec![("", "Feature"), ("num", "Coefficient"), ("", "Unit")];
+    let mut head = vec![("", "Feature"), ("num", "Coefficient")];
+    if certainty.is_some() {
+        head.extend(coefficients::CERTAINTY.map(|name| ("num", name)));
+    }
+    head.push(("", "Unit"));
     if known {
         head.extend([("num", "Effect of one std. deviation"), ("", "")]);
     }
@@ -263,6 +271,7 @@ pub(super) fn coefficients(report: &Report) -> Option<Section> {
                 (count(report.coefficients.len() as u64)) " coefficients. "
                 @if known { "Coefficients of different units cannot be compared; the change of the prediction for one standard deviation of the feature can." }
             }
+            @if let Some(lead) = coefficients::least_squares(report) { p.lead { (prose(&lead)) } }
             (table("Coefficients", &head, rows))
         },
     ))

@@ -2,6 +2,7 @@ use super::{
     super::{
         Report,
         chart::{Fit, rebin},
+        coefficients,
         text::{count, counted, interval, number, seconds, signed},
         view::{self, Mark},
     },
@@ -236,13 +237,20 @@ fn data(report: &Report) -> Table {
 }
 
 fn coefficients(report: &Report) -> Table {
-    let effects = view::effects(report);
-    let rows = report.coefficients.iter().zip(effects).map(|(coefficient, effect)| {
+    let effects = coefficients::effects(report);
+    let certainty = coefficients::certainty(report);
+    let rows = report.coefficients.iter().zip(effects).enumerate().map(|(place, (coefficient, effect))| {
         let unit = coefficient.unit.as_deref().map(prose).unwrap_or_default();
-        vec![code(&coefficient.name), signed(coefficient.value), unit, effect.map(signed).unwrap_or_default()]
+        let mut row = vec![code(&coefficient.name), signed(coefficient.value)];
+        row.extend(certainty.iter().filter_map(|all| all.get(place)).flatten().cloned());
+        row.extend([unit, effect.map(signed).unwrap_or_default()]);
+        row
     });
-    let head = vec!["Feature", "Coefficient", "Unit", "Effect of one std. deviation"];
-    Table::new("Coefficients", String::new(), head, rows)
+    let mut head = vec!["Feature", "Coefficient"];
+    head.extend(certainty.iter().flat_map(|_| coefficients::CERTAINTY));
+    head.extend(["Unit", "Effect of one std. deviation"]);
+    let lead = coefficients::least_squares(report).map(|lead| prose(&lead)).unwrap_or_default();
+    Table::new("Coefficients", lead, head, rows)
 }
 
 fn lineage(report: &Report) -> Table {
