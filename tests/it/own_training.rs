@@ -93,6 +93,31 @@ fn it_sees_the_training_rows_only() {
     );
 }
 
+/// What stands in for a missing value when the model is asked has to stand in when it learns.
+#[test]
+fn it_is_told_what_stands_in_for_what_is_missing() {
+    let project =
+        project(&format!("cp \"$MLCI_DATA\" given.csv; cp \"$MLCI_SCHEMA\" given.json\n{}", leave("wine.onnx")));
+    let wine = project.read("wine.csv");
+    let without: Vec<String> = wine
+        .lines()
+        .enumerate()
+        .map(|(line, row)| {
+            match row.rsplit_once(',').and_then(|(features, y)| Some((features.rsplit_once(',')?.0, y))) {
+                Some((features, y)) if line % 10 == 5 => format!("{features},,{y}\n"),
+                _ => format!("{row}\n"),
+            }
+        })
+        .collect();
+    project.write("wine.csv", &without.concat());
+    project.configure("[train]", "[data.columns.alcohol]\nfill = 10.5\n\n[train]");
+    project.pass(&["ci", "--stage", "..train"]);
+    let schema: serde_json::Value = serde_json::from_str(&project.read("given.json")).unwrap();
+    let expected = serde_json::json!({"name": "alcohol", "kind": "float", "fill": 10.5});
+    assert_eq!(schema["features"][10], expected);
+    assert!(project.read("given.csv").contains(",,"), "cells are as they stand in the file");
+}
+
 /// Of data in Parquet it gets Parquet.
 #[cfg(feature = "parquet")]
 #[test]

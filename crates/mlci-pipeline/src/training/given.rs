@@ -1,7 +1,7 @@
 use std::{fs::File, io::BufWriter, path::Path};
 
 use mlci_core::{FileError, write_atomic};
-use mlci_model::{Column, Kind, Schema};
+use mlci_model::{Column, Kind, Schema, Unseen, Value};
 use mlci_train::CopyError;
 use serde::Serialize;
 
@@ -46,6 +46,12 @@ struct Described<'s> {
     unit: Option<&'s str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     levels: &'s [String],
+    /// The program gets an empty cell where the model, and whoever asks it, gets this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fill: Option<Value>,
+    /// The program gets a level that is none of them where the model gets the base level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unseen: Option<Unseen>,
 }
 
 #[derive(Serialize)]
@@ -57,8 +63,10 @@ struct Document<'s> {
 /// Writes which columns the model predicts from, in its order, and which one it predicts.
 pub(super) fn write_schema(schema: &Schema, path: &Path) -> Result<()> {
     fn described(column: &Column) -> Described<'_> {
-        let Column { name, kind, unit, levels, .. } = column;
-        Described { name, kind: *kind, unit: unit.as_deref(), levels }
+        let Column { name, kind, unit, levels, unseen, fill, .. } = column;
+        let fill = fill.map(|value| column.shown(value));
+        let unseen = Some(*unseen).filter(|unseen| *unseen == Unseen::Base);
+        Described { name, kind: *kind, unit: unit.as_deref(), levels, fill, unseen }
     }
     let features = schema.features.iter().map(described).collect();
     let document = Document { features, target: described(&schema.target) };
