@@ -82,8 +82,8 @@ pub use crate::{
     ols::Ols,
     read::{
         ColumnOptions, Compression, Copied, CopyError, Key, MissingPolicy, Place, Problem, ProblemCount, ProblemKind,
-        ReadError, ReadFileError, ReadOptions, RowUnit, TextColumn, copy_rows, gather, gather_file, read_bytes,
-        read_csv, read_csv_file, read_file, read_header,
+        ReadError, ReadFileError, ReadOptions, RowUnit, TextColumn, Values, copy_rows, gather, gather_file, read_bytes,
+        read_columns, read_csv, read_csv_file, read_file, read_header,
     },
     report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     slices::{Group, GroupReport, SliceColumn, SliceError, SliceReport, slices},

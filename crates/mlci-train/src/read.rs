@@ -16,6 +16,7 @@ mod field;
 mod first;
 mod gather;
 mod levels;
+mod memory;
 mod number;
 mod options;
 pub(crate) mod order;
@@ -47,6 +48,7 @@ pub use self::{
     error::{Key, ReadError, ReadFileError},
     field::RowUnit,
     gather::{gather, gather_file},
+    memory::{Values, read_columns},
     options::{ColumnOptions, MissingPolicy, ReadOptions},
     problem::{Place, Problem, ProblemCount, ProblemKind, TextColumn},
     source::Compression,

@@ -36,6 +36,18 @@ pub enum ReadError {
         /// What it is.
         what: &'static str,
     },
+    /// Columns in memory have different lengths.
+    #[error("`{column}` has {found} values and `{first}` has {expected}: each row has to have one of either")]
+    Length {
+        /// The column.
+        column: String,
+        /// How many values it has.
+        found: usize,
+        /// The first column.
+        first: String,
+        /// How many that one has.
+        expected: usize,
+    },
     /// A row is so long that a quote is more likely never closed.
     #[error(
         "line {line}: the row that begins here is longer than {} MiB: look for a quote that is not closed",

@@ -14,7 +14,6 @@ pub(super) enum Field<'f> {
     /// A text whose white space is trimmed.
     Text(Cow<'f, [u8]>),
     /// A number from a format that has numbers.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "CSV has texts alone"))]
     Number(f64, Form),
     /// Days since 1970-01-01 in UTC, from a format that has dates.
     #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "CSV has texts alone"))]

@@ -15,7 +15,7 @@ use mlci_model::Kind;
 use self::column::{Meaning, Value};
 use super::{
     ReadError, ReadOptions, RowUnit, parallel,
-    plan::{Plan, refuse_twice},
+    plan::{self, Plan},
     rows::Rows,
 };
 use crate::Table;
@@ -33,11 +33,7 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 pub(super) fn read(source: impl ChunkReader + 'static, options: &ReadOptions) -> Result<Table, ReadError> {
     let file = guarded(|| SerializedFileReader::new_with_options(source, ReadOptionsBuilder::new().build()))?;
     let columns = columns(&file);
-    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    if let Some(position) = names.iter().position(|name| name.trim().is_empty()) {
-        return Err(ReadError::EmptyName { position: position + 1 });
-    }
-    refuse_twice(&names)?;
+    let names = plan::names(columns.iter().map(|column| column.name.as_str()))?;
     let mut plan = Plan::new(names, RowUnit::Row, options)?;
     for ((column, rule), role) in columns.iter().zip(&mut plan.rules).zip(&plan.roles) {
         if let (Err(what), true) = (&column.content, role.is_used()) {

@@ -142,8 +142,8 @@ impl Plan {
 
 /// The names in the header: each there, each once, and not all in one field.
 pub(super) fn header(record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, ReadError> {
-    let names = names(record)?;
-    refuse_twice(&names)?;
+    let texts: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
+    let names = names(texts.map_err(|_| ReadError::HeaderNotUtf8)?.into_iter())?;
     if let [name] = names.as_slice() {
         let mut usual = [';', '\t', '|', ','].into_iter().filter(|usual| *usual != char::from(delimiter));
         if let Some(found) = usual.find(|usual| name.contains(*usual)) {
@@ -153,25 +153,17 @@ pub(super) fn header(record: &ByteRecord, delimiter: u8) -> Result<Vec<String>, 
     Ok(names)
 }
 
-/// Refuses names of which one stands twice.
-pub(super) fn refuse_twice(names: &[String]) -> Result<(), ReadError> {
+/// The names of columns without the white space about them. None is empty, and none stands twice.
+pub(super) fn names<'n>(names: impl Iterator<Item = &'n str>) -> Result<Vec<String>, ReadError> {
+    let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
     let mut positions = HashMap::with_capacity(names.len());
     for (position, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err(ReadError::EmptyName { position: position + 1 });
+        }
         if let Some(first) = positions.insert(name.as_str(), position) {
             return Err(ReadError::DuplicateName { name: name.clone(), first: first + 1, second: position + 1 });
         }
-    }
-    Ok(())
-}
-
-fn names(header: &ByteRecord) -> Result<Vec<String>, ReadError> {
-    let mut names = Vec::with_capacity(header.len());
-    for (index, field) in header.iter().enumerate() {
-        let name = std::str::from_utf8(field).map_err(|_| ReadError::HeaderNotUtf8)?.trim();
-        if name.is_empty() {
-            return Err(ReadError::EmptyName { position: index + 1 });
-        }
-        names.push(name.to_owned());
     }
     Ok(names)
 }

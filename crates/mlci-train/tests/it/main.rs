@@ -13,6 +13,7 @@ mod gather;
 mod kinds;
 mod leakage;
 mod linear;
+mod memory;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "parquet")]
