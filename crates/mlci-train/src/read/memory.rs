@@ -41,9 +41,9 @@ impl Values<'_> {
 /// Takes columns that are in memory, each with its name, by the rules of [`read_csv`](super::read_csv): for rows that
 /// come from a database, a feature store, or another crate's data frame.
 ///
-/// Numbers are [`Kind::Float`](mlci_model::Kind::Float) unless another kind is declared. Places in errors are rows, from
-/// 1. [`Table::row_hash`] is of the values. There are no bytes that a digest could be of: what a model says that it was
-/// trained on is for the caller to make up, such as the digest of a query and the time that it was asked for.
+/// Numbers are [`Kind::Float`](mlci_model::Kind::Float) unless another kind is declared. Places in errors are rows, the
+/// first of them row 1, and [`Table::row_hash`] is of the values. There are no bytes that a digest could be of: what a
+/// model says that it was trained on is for the caller to make up, such as the digest of a query and its time.
 ///
 /// Memory: that of the table.
 ///
