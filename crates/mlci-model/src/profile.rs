@@ -142,24 +142,27 @@ fn greatest(values: &[f64]) -> Option<f64> {
     values.iter().copied().max_by(f64::total_cmp)
 }
 
-/// The value at each tenth of the sorted values, without sorting them: each lies in what its forerunner left behind it.
+/// The value at each tenth of the sorted values, without sorting them.
 fn deciles(values: &[f64]) -> Vec<f64> {
-    let mut values = values.to_vec();
-    let count = values.len();
-    let (mut rest, mut before) = (values.as_mut_slice(), 0);
-    let mut edges: Vec<f64> = Vec::with_capacity(BINS);
-    for tenth in 1..BINS {
-        let position = (count * tenth).div_ceil(BINS) - 1;
-        // With fewer values than bins a position comes more than once.
-        let Some(at) = position.checked_sub(before).filter(|at| *at < rest.len()) else {
-            edges.extend(edges.last().copied());
-            continue;
-        };
-        let (_, edge, behind) = rest.select_nth_unstable_by(at, f64::total_cmp);
-        edges.push(*edge);
-        (rest, before) = (behind, position + 1);
-    }
+    // With fewer values than bins a position comes more than once.
+    let positions: Vec<usize> = (1..BINS).map(|tenth| (values.len() * tenth).div_ceil(BINS).saturating_sub(1)).collect();
+    let mut edges = Vec::with_capacity(positions.len());
+    select(&mut values.to_vec(), 0, &positions, &mut edges);
     edges
+}
+
+/// Adds to `found` the values at these positions of the sorted values, which begin at position `first`. The middle one
+/// comes first, and halves what the others are looked for in.
+fn select(values: &mut [f64], first: usize, positions: &[usize], found: &mut Vec<f64>) {
+    let Some(&middle) = positions.get(positions.len() / 2).filter(|middle| *middle - first < values.len()) else {
+        return;
+    };
+    let (before, rest) = positions.split_at(positions.partition_point(|position| *position < middle));
+    let (same, behind) = rest.split_at(rest.partition_point(|position| *position == middle));
+    let (below, value, above) = values.select_nth_unstable_by(middle - first, f64::total_cmp);
+    select(below, first, before, found);
+    found.extend(same.iter().map(|_| *value));
+    select(above, middle + 1, behind, found);
 }
 
 #[cfg(test)]
