@@ -145,7 +145,8 @@ fn greatest(values: &[f64]) -> Option<f64> {
 /// The value at each tenth of the sorted values, without sorting them.
 fn deciles(values: &[f64]) -> Vec<f64> {
     // With fewer values than bins a position comes more than once.
-    let positions: Vec<usize> = (1..BINS).map(|tenth| (values.len() * tenth).div_ceil(BINS).saturating_sub(1)).collect();
+    let positions: Vec<usize> =
+        (1..BINS).map(|tenth| (values.len() * tenth).div_ceil(BINS).saturating_sub(1)).collect();
     let mut edges = Vec::with_capacity(positions.len());
     select(&mut values.to_vec(), 0, &positions, &mut edges);
     edges

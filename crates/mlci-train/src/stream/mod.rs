@@ -8,7 +8,7 @@ mod marginal;
 mod sums;
 mod table;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible};
 
 use mlci_model::{Design, Schema};
 
@@ -22,7 +22,7 @@ pub(crate) use self::{
 };
 use crate::{
     Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions, fit::Standardised,
-    split::Deal,
+    read::parallel::in_order, split::Deal,
 };
 
 /// How many values the rows held out may have together, and those of the sample of all rows: 16 and 8 MiB.
@@ -185,16 +185,21 @@ impl Gathered {
     /// Fits to all rows, and to all but those of each fold; whether sums of products do not have the digits for one.
     fn has_ill_conditioned_fits(&mut self) -> bool {
         let folds = self.options.folds.map_or(0, u64::from).min(u64::from(MOST_FOLDS));
-        self.fits.clear();
-        for without in std::iter::once(None).chain((0..folds).map(Some)) {
-            match self.solve(without, &LinearOptions::default()) {
-                Ok(fit) => drop(self.fits.insert(without, fit)),
-                Err(FitError::IllConditioned { .. }) => return true,
-                Err(_) if without.is_none() => return false,
-                Err(_) => {}
-            }
-        }
-        false
+        let mut parts = std::iter::once(None).chain((0..folds).map(Some));
+        let (mut fits, mut is_ill, mut fails) = (BTreeMap::new(), false, false);
+        let solve = |without| Ok((without, self.solve(without, &LinearOptions::default())));
+        let Ok(()) = in_order(
+            || Ok::<_, Infallible>(parts.next()),
+            solve,
+            |(without, fit)| match fit {
+                Ok(fit) => drop(fits.insert(without, fit)),
+                Err(FitError::IllConditioned { .. }) => is_ill = true,
+                Err(_) => fails |= without.is_none(),
+            },
+        );
+        // What is wrong with all rows is no better by factors.
+        self.fits = if fails { BTreeMap::new() } else { fits };
+        is_ill && !fails
     }
 
     /// Ordinary least squares on all training rows, or on all but those of a fold.
