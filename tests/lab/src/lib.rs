@@ -26,6 +26,7 @@ mod interrupt;
 mod matrix;
 mod place;
 mod process;
+mod programs;
 mod session;
 mod tokens;
 
@@ -39,6 +40,7 @@ pub use crate::{
     matrix::{Matrix, System, Test, page, run_tests},
     place::Place,
     process::Process,
+    programs::Features,
     session::{Ready, Session, Started, State, install},
     tokens::serve as stand_in_tokens,
 };

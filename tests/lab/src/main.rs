@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use mlci_lab::{
-    COMPONENTS, Cache, Component, Interrupts, Kind, Matrix, ON_DEMAND, Result, Session, State, System, find,
+    COMPONENTS, Cache, Component, Features, Interrupts, Kind, Matrix, ON_DEMAND, Result, Session, State, System, find,
 };
 
 /// Real servers on this machine: installed once, started on free loopback ports, stopped for sure.
@@ -220,8 +220,9 @@ fn exec(command: &[String], settings: &BTreeMap<String, String>) -> Result<ExitC
 fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
     let matrix = Matrix::load()?;
     let systems = matrix.of(names)?;
+    let features = if names.is_empty() { Features::OfWorkspace } else { Features::OfPackages };
     with_servers(cache, &needed(&systems)?, |settings, all_ours| {
-        let shown = mlci_lab::run_tests(&checkout(), &systems, settings, &tell)?;
+        let shown = mlci_lab::run_tests(&checkout(), &systems, features, settings, &tell)?;
         // Only all of it makes the page, and only what the page says it was run against.
         if names.is_empty() && shown && all_ours {
             mlci_lab::page(&checkout(), &matrix, check)?;
@@ -234,7 +235,7 @@ fn test(cache: &Cache, names: &[String], check: bool) -> Result<ExitCode> {
 fn soak(cache: &Cache) -> Result<ExitCode> {
     for system in Matrix::load()?.system.iter().filter(|system| system.soak) {
         let code = with_servers(cache, &needed(&[system])?, |settings, _| {
-            let shown = mlci_lab::run_tests(&checkout(), &[system], settings, &tell)?;
+            let shown = mlci_lab::run_tests(&checkout(), &[system], Features::OfPackages, settings, &tell)?;
             Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })?;
         if code != ExitCode::SUCCESS {

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use mlci_core::{FileError, write_atomic};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::{
     error::{Error, Result},
     interrupt,
+    programs::{self, Built, Features, Program},
 };
 
 /// `tests/lab/matrix.toml`: every system, and the tests that must have run.
@@ -94,9 +95,6 @@ impl Matrix {
     }
 }
 
-/// What `cargo test` is run for: package and test program.
-type Program<'m> = (&'m str, &'m str);
-
 /// Runs the tests of these systems with the servers' variables, and checks that each listed one ran and passed.
 ///
 /// # Errors
@@ -104,6 +102,7 @@ type Program<'m> = (&'m str, &'m str);
 pub fn run_tests(
     checkout: &Path,
     systems: &[&System],
+    features: Features,
     settings: &BTreeMap<String, String>,
     tell: &dyn Fn(&str),
 ) -> Result<bool> {
@@ -111,10 +110,12 @@ pub fn run_tests(
     for test in systems.iter().flat_map(|system| &system.test) {
         programs.entry((&test.package, &test.target)).or_default().insert(&test.name);
     }
+    let built = programs::build(checkout, &programs.keys().copied().collect(), features)?;
     let mut good = true;
     for ((package, target), wanted) in programs {
         tell(&format!("{package}, {target}: tests that need servers: {}", wanted.len()));
-        let passed = passed(checkout, (package, target), &wanted, settings)?;
+        let Some(program) = built.get(&(package, target)) else { continue };
+        let passed = passed(program, &wanted, settings)?;
         for missing in wanted.iter().filter(|name| !passed.contains(**name)) {
             tell(&format!("{package}, {target}: `{missing}` did not run and pass"));
             good = false;
@@ -123,17 +124,10 @@ pub fn run_tests(
     Ok(good)
 }
 
-/// The names of the tests that ran and passed. What cargo and the tests print is passed on.
-fn passed(
-    checkout: &Path,
-    (package, target): Program<'_>,
-    wanted: &BTreeSet<&str>,
-    settings: &BTreeMap<String, String>,
-) -> Result<BTreeSet<String>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(checkout).args(["test", "--locked", "--all-features", "--package", package, "--test", target]);
-    command.args(["--", "--ignored", "--exact", "--test-threads", "2"]).args(wanted).envs(settings);
+/// The names of the tests that ran and passed. What they print is passed on.
+fn passed(program: &Built, wanted: &BTreeSet<&str>, settings: &BTreeMap<String, String>) -> Result<BTreeSet<String>> {
+    let mut command = program.command();
+    command.args(["--ignored", "--exact", "--test-threads", "2"]).args(wanted).envs(settings);
     let mut child = interrupt::spawn(command.stdout(Stdio::piped()))?;
     let mut passed = BTreeSet::new();
     if let Some(output) = child.stdout.take() {
