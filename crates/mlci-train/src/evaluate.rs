@@ -18,8 +18,9 @@ pub struct Evaluation {
     /// For each metric its 95 % percentile interval over 1,000 bootstrap resamples of the rows, or, of more than
     /// 10,000 rows, of 1,000 random groups of them. A metric that is undefined in a resample has none.
     pub intervals: BTreeMap<Metric, Interval>,
-    /// What a model that knows no feature would always say: the mean prediction in training, which for least squares
-    /// is the mean of the target in training.
+    /// What a model that knows no feature would always say: the mean of the target (of classes, the share of class 1) in
+    /// training, as [`train`](crate::train()) and [`adopt`](crate::adopt()) state it. A model alone does not know it:
+    /// of [`evaluate`], the model's mean prediction in training.
     pub baseline: f64,
     /// The target, row by row.
     pub truth: Vec<f64>,

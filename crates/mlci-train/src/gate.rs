@@ -135,7 +135,8 @@ pub struct Comparison {
 /// Decides whether a challenger may be published.
 ///
 /// - Every limit is checked, against the metric's value.
-/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`]. This
+/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`], which
+///   [`train`](crate::train()) and [`adopt`](crate::adopt()) state as the mean of the training target. This
 ///   check is always made, so that a first model without limits can pass, and one that has learnt nothing cannot.
 /// - `champion` applies once there is one: the challenger passes if it is not worse by more than the margin. The
 ///   interval of the difference comes from a paired bootstrap of the rows. All of it at or below the margin is a pass,

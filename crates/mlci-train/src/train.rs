@@ -240,6 +240,10 @@ impl Gathered {
         let mut truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
         let lines: Vec<u64> = rows.iter().filter_map(|row| sample.line(*row)).collect();
         classes::renumber(&mut truth, &self.schema.target, &target, &lines)?;
+        // Of all training rows, also where `truth` is a sample. Two classes are numbered 0 and 1, in either order.
+        let mut ends = [0.0, 1.0];
+        classes::renumber(&mut ends, &self.schema.target, &target, &[])?;
+        let mean = ends[0] + (ends[1] - ends[0]) * marginal.mean;
         let target = if threshold.is_some() { target } else { observed(&target, marginal).ok_or_else(no_rows)? };
         let schema = Schema { features, target };
         let mut sketch = Marginal::EMPTY;
@@ -288,7 +292,8 @@ impl Gathered {
             rows: self.rows,
             fit: None,
             training,
-            test,
+            // A model may be wrong on average: not its mean prediction is what one without features would say.
+            test: Evaluation { baseline: mean, ..test },
             cross_validation: None,
             parameters: HyperParameters::default(),
             choice: None,

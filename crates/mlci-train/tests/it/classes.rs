@@ -2,7 +2,7 @@
 
 use mlci_model::{Estimator, Kind, Link};
 use mlci_train::{
-    Algorithm, ClassError, Digest, EvaluateError, FitError, Metric, TrainError, TrainOptions, Trained, evaluate, split,
+    Algorithm, ClassError, Digest, EvaluateError, Evaluation, FitError, Metric, TrainError, TrainOptions, Trained, evaluate, split,
     train,
 };
 
@@ -61,7 +61,15 @@ fn positive_decides_which_class_is_predicted() {
     assert!((a.log_loss - b.log_loss).abs() < 1e-9 && (a.roc_auc.unwrap() - b.roc_auc.unwrap()).abs() < 1e-9);
     assert!(one.test.truth.iter().zip(&zero.test.truth).all(|(a, b)| a + b == 1.0));
     // The same when the model comes from elsewhere.
-    assert_eq!(evaluate(&zero.model, &table, &split(&table, 0, 0.2).test, 0).unwrap(), zero.test);
+    let (evaluated, baseline) =
+        (evaluate(&zero.model, &table, &split(&table, 0, 0.2).test, 0).unwrap(), zero.test.baseline);
+    // A maximum of the likelihood has the mean of the target; the model alone knows its own mean only.
+    assert!((evaluated.baseline - baseline).abs() < 1e-6, "{} {baseline}", evaluated.baseline);
+    assert_eq!(Evaluation { baseline, ..evaluated }, zero.test);
+    // The share of the class that is predicted.
+    let (train, values) = (split(&table, 0, 0.2).train, table.target());
+    let share = train.iter().map(|row| values[*row]).sum::<f64>() / train.len() as f64;
+    assert!((one.test.baseline - share).abs() < 1e-12 && (baseline - (1.0 - share)).abs() < 1e-12, "{share}");
     let same = try_train(&csv, &TrainOptions { positive: Some("1".to_owned()), ..options() }).unwrap();
     assert_eq!(same.model, one.model);
 }

@@ -1,6 +1,8 @@
+use mlci_model::{Estimator, Linear};
 use mlci_train::{
-    Digest, EvaluateError, EvaluateOptions, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError,
-    TrainOptions, Trained, adopt, evaluate, evaluate_with, read_csv, read_csv_file, split, train,
+    Digest, EvaluateError, EvaluateOptions, Evaluation, FitError, GateOptions, Metric, MissingPolicy, ModelName, ReadOptions, Table,
+    TrainError, TrainOptions, Trained, Verdict, adopt, evaluate, evaluate_with, gate, read_csv, read_csv_file, split,
+    train,
 };
 
 use crate::{Drops, plane, read};
@@ -59,7 +61,25 @@ fn an_estimator_can_be_adopted() {
     let estimator = fitted.model.parts().estimator.clone();
     let adopted = adopt(&table, estimator, &options, &name(), Digest::of(b"data"), Digest::of(b"config")).unwrap();
     assert_eq!(adopted.model, fitted.model);
-    assert_eq!(adopted.test, fitted.test);
+    // Where something is fitted, the mean is one of sums that are taken in another order.
+    let (baseline, other) = (fitted.test.baseline, adopted.test.baseline);
+    assert!((baseline - other).abs() < 1e-12 * baseline.abs(), "{baseline} {other}");
+    assert_eq!(Evaluation { baseline, ..adopted.test }, fitted.test);
+}
+
+/// What has learnt nothing does not pass the gate, however far its mean prediction is from the mean of the target.
+#[test]
+fn a_model_that_is_off_everywhere_does_not_beat_the_mean() {
+    let table = read(plane(400), |_| {}).unwrap();
+    let options = TrainOptions::default();
+    // As good as always saying its own mean, and a little better than that.
+    let estimator = Estimator::Linear(Linear { intercept: -50.0, coefficients: vec![1e-6, 0.0] });
+    let adopted = adopt(&table, estimator, &options, &name(), Digest::of(b"d"), Digest::of(b"c")).unwrap();
+    let mean = split(&table, 0, 0.2).train.iter().map(|row| table.target()[*row]).sum::<f64>();
+    let mean = mean / adopted.rows.train as f64;
+    assert!((adopted.test.baseline - mean).abs() < 1e-9 * mean.abs(), "{} {mean}", adopted.test.baseline);
+    let report = gate(&GateOptions::default(), &adopted.test, None);
+    assert_eq!(report.checks[0].verdict, Some(Verdict::Fail), "{report:#?}");
 }
 
 /// Case A1, to the end: the same bytes of a model from a file, in one piece and in drops, with and without the mark.
