@@ -73,6 +73,8 @@ fn rows_that_cannot_be_predicted() {
     unpredictable(&[1.0, 2.0, 3.0, f64::NAN], "row 1, feature `b`: NaN is not a finite number");
     unpredictable(&[f64::INFINITY, 2.0], "row 0, feature `a`: inf is not a finite number");
     unpredictable(&[f64::MAX, 0.0], "row 0: the prediction overflows");
+    let mut error = Model::new(parts()).unwrap().predict(&[1.0, 2.0, 3.0, f64::NAN]).unwrap_err();
+    assert_eq!(error.row_mut(), Some(&mut 1));
     let room = Model::new(parts()).unwrap().predict_into(&[1.0, 2.0], &mut []);
     assert_eq!(room, Err(PredictError::Room { rows: 1, room: 0 }));
 }

@@ -2,8 +2,8 @@
 
 use mlci_model::{Estimator, Kind, Link};
 use mlci_train::{
-    Algorithm, ClassError, Digest, EvaluateError, Evaluation, FitError, Metric, TrainError, TrainOptions, Trained, evaluate, split,
-    train,
+    Algorithm, ClassError, Digest, EvaluateError, Evaluation, FitError, Metric, TrainError, TrainOptions, Trained,
+    evaluate, split, train,
 };
 
 use crate::{plane, read};
