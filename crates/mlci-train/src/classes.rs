@@ -88,7 +88,7 @@ pub(crate) fn column(
     numbers: RowNumbers<'_>,
 ) -> Result<Column, ClassError> {
     let name = || target.name.clone();
-    let mut levels = if target.kind == Kind::Category {
+    let levels = if target.kind == Kind::Category {
         target.levels.clone()
     } else {
         let mut others = values.iter().enumerate().filter(|(_, value)| **value != 0.0 && **value != 1.0);
@@ -101,14 +101,24 @@ pub(crate) fn column(
     if levels.len() != 2 {
         return Err(ClassError::Count { target: name(), levels });
     }
-    match positive {
-        Some(positive) if levels.first().is_some_and(|level| level == positive) => levels.reverse(),
-        Some(positive) if !levels.iter().any(|level| level == positive) => {
-            return Err(ClassError::Positive { target: name(), positive: positive.to_owned(), levels });
-        }
-        _ => {}
+    let mut column = Column::category(&target.name, levels, Unseen::Refuse);
+    if is_reversed(&column, positive)? {
+        column.levels.reverse();
     }
-    Ok(Column::category(&target.name, levels, Unseen::Refuse))
+    Ok(column)
+}
+
+/// Whether the class that should be class 1 is class 0 of the target; not of one that has no classes.
+pub(crate) fn is_reversed(target: &Column, positive: Option<&str>) -> Result<bool, ClassError> {
+    let (Some(positive), Kind::Category) = (positive, target.kind) else { return Ok(false) };
+    match target.levels.iter().position(|level| level == positive) {
+        Some(position) => Ok(position == 0),
+        None => Err(ClassError::Positive {
+            target: target.name.clone(),
+            positive: positive.to_owned(),
+            levels: target.levels.clone(),
+        }),
+    }
 }
 
 /// Makes values of the column `from` those of `to`, where that has classes: the position of a row's class among them.

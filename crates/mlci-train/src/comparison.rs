@@ -23,18 +23,9 @@ pub(crate) fn check(
 
 fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation) -> Result<Comparison, String> {
     let metric = options.compare(challenger);
-    if challenger.metrics.is_classification() != champion.metrics.is_classification() {
-        return Err(
-            "one of challenger and champion tells classes apart and the other predicts a number, which cannot \
-            be compared: give the project another name, or start from another alias (`[gate] champion`)"
-                .to_owned(),
-        );
-    }
+    comparable(challenger, champion)?;
     if metric.is_of_classes() != challenger.metrics.is_classification() || metric == Metric::Coverage {
         return Err(format!("{metric} does not say which of such models is better: choose another `[gate] compare`"));
-    }
-    if challenger.truth != champion.truth || challenger.lines != champion.lines {
-        return Err("challenger and champion were not evaluated on the same rows".to_owned());
     }
     if !(options.margin >= 0.0 && options.margin.is_finite()) {
         return Err(format!("the margin {} is not a share of at least 0", options.margin));
@@ -46,6 +37,30 @@ fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation
     };
     let values = (value(challenger)?, value(champion)?);
     between(options, metric, values, (&new, &old), challenger.truth.len())
+}
+
+/// Refuses a champion whose predictions cannot stand beside the challenger's, row by row.
+pub(crate) fn comparable(challenger: &Evaluation, champion: &Evaluation) -> Result<(), String> {
+    let is_classes = challenger.metrics.is_classification();
+    if is_classes != champion.metrics.is_classification() {
+        return Err(
+            "one of challenger and champion tells classes apart and the other predicts a number, which cannot \
+            be compared: give the project another name, or start from another alias (`[gate] champion`)"
+                .to_owned(),
+        );
+    }
+    let is_same_rows = challenger.lines == champion.lines && challenger.truth.len() == champion.truth.len();
+    let mut truths = challenger.truth.iter().zip(&champion.truth);
+    if is_same_rows && is_classes && !challenger.truth.is_empty() && truths.all(|(new, old)| *new == 1.0 - old) {
+        return Err("the champion gives the probability of the other class: evaluate both for the same one \
+                    (`EvaluateOptions::positive`)"
+            .to_owned());
+    }
+    if is_same_rows && challenger.truth == champion.truth {
+        Ok(())
+    } else {
+        Err("challenger and champion were not evaluated on the same rows".to_owned())
+    }
 }
 
 /// Compares two models on rows that are prepared for resamples.

@@ -34,12 +34,15 @@ pub struct Evaluation {
 }
 
 /// How to evaluate a model.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EvaluateOptions {
     /// Decides the resamples of the intervals. Default 0.
     pub seed: u64,
     /// From which probability on a row is said to be of class 1. Default 0.5.
     pub threshold: f64,
+    /// The class that is class 1: with the model's other class, probabilities are taken from 1, so that a model can be
+    /// compared with one that predicts that class. Nothing to models of numbers. Default: the model's own.
+    pub positive: Option<String>,
     /// Half the width of the prediction interval, in units of the target, if there is one. Default none.
     pub half_width: Option<f64>,
     /// What a model that knows no feature would always say. Default: the model's mean prediction in training, which is
@@ -49,7 +52,7 @@ pub struct EvaluateOptions {
 
 impl Default for EvaluateOptions {
     fn default() -> Self {
-        Self { seed: 0, threshold: 0.5, half_width: None, baseline: None }
+        Self { seed: 0, threshold: 0.5, positive: None, half_width: None, baseline: None }
     }
 }
 
@@ -148,8 +151,8 @@ pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Resu
     evaluate_with(model, table, rows, &EvaluateOptions { seed, ..EvaluateOptions::default() })
 }
 
-/// As [`evaluate`], with all options. The truth of a classifier is 1 where the row is of its class 1, whatever the order
-/// of the classes in the table.
+/// As [`evaluate`], with all options. The truth of a classifier is 1 where the row is of its class 1, or of
+/// [`EvaluateOptions::positive`], whatever the order of the classes in the table.
 ///
 /// Bootstrap percentile intervals: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, §13.3. Groups: Wolter,
 /// *Introduction to Variance Estimation*, 2nd ed., 2007, ch. 2.
@@ -179,13 +182,21 @@ pub fn evaluate_with(
     let numbers = RowNumbers { numbers: &lines, ..table.row_numbers() };
     classes::renumber(&mut truth, &table.schema().target, target, numbers)
         .map_err(|source| EvaluateError::Classes { model: name(), source })?;
-    let prediction = predict(model, table, rows).map_err(|error| match error {
+    let mut prediction = predict(model, table, rows).map_err(|error| match error {
         Unpredicted::Columns(source) => EvaluateError::Columns { model: name(), source },
         Unpredicted::Row(mut source) => {
             let at = numbers.of_error(&mut source);
             EvaluateError::Predict { model: name(), at, source }
         }
     })?;
+    let mut own_mean = model.parts().prediction_profile.mean;
+    let is_reversed = classes::is_reversed(target, options.positive.as_deref())
+        .map_err(|source| EvaluateError::Classes { model: name(), source })?;
+    if is_reversed {
+        let of_class = truth.iter_mut().chain(&mut prediction).chain([&mut own_mean]);
+        of_class.for_each(|share| *share = 1.0 - *share);
+    }
+    let baseline = options.baseline.unwrap_or(own_mean);
     let scored = Scored { truth: &truth, prediction: &prediction };
     let at = |source| EvaluateError::Score { model: name(), source };
     let threshold = (target.kind == Kind::Category).then_some(options.threshold);
@@ -198,7 +209,6 @@ pub fn evaluate_with(
     let metrics = metrics.map_err(at)?;
     let weighed = weighed(scored, threshold, half_width).map_err(at)?;
     let intervals = intervals(&weighed, metrics.telling(), rows.len(), options.seed);
-    let baseline = options.baseline.unwrap_or(model.parts().prediction_profile.mean);
     Ok(Evaluation { metrics, intervals, baseline, truth, prediction, lines, half_width })
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Evaluation, GateCheck, GateOptions, Gathered, Interval, Metrics, Scored, Table,
     bootstrap::{percentiles, resample},
-    comparison::between,
+    comparison::{between, comparable},
     evaluate::weighed,
     number::short,
 };
@@ -182,6 +182,8 @@ impl Part {
     }
 }
 
+const NAME: &str = "slice";
+
 pub(crate) fn check(
     options: &GateOptions,
     challenger: &Evaluation,
@@ -192,10 +194,8 @@ pub(crate) fn check(
         return (None, Vec::new());
     }
     let metric = options.compare(challenger);
-    let comparable = champion.filter(|champion| {
-        challenger.truth == champion.truth
-            && challenger.metrics.is_classification() == champion.metrics.is_classification()
-    });
+    let compared = champion.map(|champion| comparable(challenger, champion).map(|()| champion));
+    let champion = compared.as_ref().and_then(|compared| compared.as_ref().ok()).copied();
     let sizes = slices.iter().flat_map(|slice| &slice.groups).map(|group| group.rows.len());
     let judged = sizes.filter(|rows| *rows >= options.min_rows).count();
     // Bonferroni; with as many resamples as the ends of so wide an interval need.
@@ -207,8 +207,8 @@ pub(crate) fn check(
         ..options.clone()
     };
     let group = |group: &Group| {
-        let part = Part::of(&group.rows, challenger, comparable);
-        report(&strict, challenger, comparable, group, &part)
+        let part = Part::of(&group.rows, challenger, champion);
+        report(&strict, challenger, champion, group, &part)
     };
     let reports: Vec<SliceReport> = slices
         .iter()
@@ -218,7 +218,12 @@ pub(crate) fn check(
             groups: slice.groups.iter().map(group).collect(),
         })
         .collect();
-    (Some(verdict(champion, &reports)), reports)
+    let check = match compared {
+        None => GateCheck::unnumbered(NAME, None, "not applicable: no champion yet".to_owned()),
+        Some(Err(why)) => GateCheck::unnumbered(NAME, None, format!("not applicable: {why}")),
+        Some(Ok(_)) => verdict(&reports),
+    };
+    (Some(check), reports)
 }
 
 fn report(
@@ -278,12 +283,8 @@ fn report(
     report
 }
 
-fn verdict(champion: Option<&Evaluation>, reports: &[SliceReport]) -> GateCheck {
-    const NAME: &str = "slice";
+fn verdict(reports: &[SliceReport]) -> GateCheck {
     let groups = || reports.iter().flat_map(|report| report.groups.iter().map(move |group| (report, group)));
-    if champion.is_none() {
-        return GateCheck::unnumbered(NAME, None, "not applicable: no champion yet".to_owned());
-    }
     let judged = groups().filter(|(_, group)| group.fails.is_some()).count();
     let left = groups().count() - judged;
     let left = if left == 0 { String::new() } else { format!("; {left} not judged, for too few rows or others") };

@@ -283,7 +283,8 @@ impl Gathered {
             parts.golden.push(Golden { row, prediction });
         }
         let model = Model::new(parts).map_err(TrainError::Model)?;
-        let how = EvaluateOptions { seed: options.seed, threshold: options.threshold, half_width, baseline };
+        let (seed, threshold) = (options.seed, options.threshold);
+        let how = EvaluateOptions { seed, threshold, half_width, baseline, positive: None };
         let (test, leaks) = thread::scope(|scope| {
             let leaks = scope.spawn(|| leakage::find(sample, model.schema(), &rows, &truth, options.seed));
             let test = evaluate_with(&model, &self.held_out, &all, &how);

@@ -92,7 +92,10 @@ impl GateStage<'_> {
         let held_out = self.pipeline.gathered_of(&self.data)?.gathered.held_out();
         let rows: Vec<usize> = (0..held_out.rows()).collect();
         let (seed, threshold) = (self.pipeline.config().train.seed, self.pipeline.config().gate.threshold);
-        let options = EvaluateOptions { seed, threshold, ..EvaluateOptions::default() };
+        // Where the champion predicts the other class: the same probabilities, seen from the challenger's.
+        let challenger = self.trained.load(self.pipeline)?;
+        let positive = challenger.schema().target.levels.get(1).cloned();
+        let options = EvaluateOptions { seed, threshold, positive, ..EvaluateOptions::default() };
         Ok(mlci_train::evaluate_with(&model, held_out, &rows, &options).map(|evaluation| Champion {
             version: version.number,
             model: version.model,

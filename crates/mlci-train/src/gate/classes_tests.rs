@@ -108,6 +108,31 @@ fn a_model_that_is_worse_for_one_group_is_seen() {
     assert!(first.slices[0].groups[2].value > first.slices[0].groups[0].value);
 }
 
+/// Without a word of the reason nobody would look there.
+#[test]
+fn a_champion_of_the_other_class_is_named() {
+    let challenger = classes(|row| if row % 3 == 0 { 0.4 } else { 0.8 });
+    let turned = |values: &[f64]| values.iter().map(|value| 1.0 - value).collect();
+    let champion = Evaluation {
+        truth: turned(&challenger.truth),
+        prediction: turned(&challenger.prediction),
+        ..challenger.clone()
+    };
+    let groups = vec![Group { name: "all".to_owned(), rows: (0..400).collect() }];
+    let slices = [SliceColumn { column: "colour".to_owned(), groups }];
+    let evidence = Evidence { challenger: &challenger, champion: Some(&champion), slices: &slices, leaks: &[] };
+    let report = gate_with(&GateOptions::default(), &evidence);
+    let expected = [("beats_mean", Some(Pass)), ("champion", Some(NoData)), ("slice", None)];
+    assert_eq!(verdicts(&report), expected, "{report:#?}");
+    for check in &report.checks[1..] {
+        assert!(check.explanation.contains("the probability of the other class"), "{check:?}");
+    }
+    // Other rows are other rows.
+    let champion = Evaluation { lines: (3..403).collect(), ..champion };
+    let report = gate(&GateOptions::default(), &challenger, Some(&champion));
+    assert!(report.checks[1].explanation.contains("not evaluated on the same rows"), "{report:#?}");
+}
+
 /// The larger the number of groups, the surer each has to be: what is just certain alone is not among forty.
 #[test]
 fn many_groups_raise_no_false_alarm() {
