@@ -9,6 +9,9 @@ use crate::{
 
 const NAME: &str = "champion";
 
+/// More than this would take hours, and memory for each.
+pub(crate) const MOST_RESAMPLES: usize = 100_000;
+
 /// Compares challenger and champion, row by row the same rows.
 pub(crate) fn check(
     options: &GateOptions,
@@ -71,6 +74,12 @@ pub(crate) fn between(
     (new, old): (&Weighed<'_>, &Weighed<'_>),
     rows: usize,
 ) -> Result<Comparison, String> {
+    if options.resamples > MOST_RESAMPLES {
+        return Err(format!(
+            "{} resamples are more than the {MOST_RESAMPLES} that are taken at most",
+            options.resamples
+        ));
+    }
     let mut differences = Vec::with_capacity(options.resamples);
     resample(rows, options.resamples, options.seed, |counts| {
         let pair = new.metric(metric, counts).zip(old.metric(metric, counts));

@@ -167,6 +167,29 @@ fn many_groups_raise_no_false_alarm() {
     assert_eq!((fails(1), fails(40)), (Some(true), Some(false)));
 }
 
+/// What would take more time or memory than there is is no data, and not tried.
+#[test]
+fn too_many_resamples_are_not_taken() {
+    let (challenger, groups) = (classes(|_| 0.8), vec![Group { name: "all".to_owned(), rows: (0..400).collect() }]);
+    let slices = [SliceColumn { column: "colour".to_owned(), groups }];
+    let evidence = Evidence { challenger: &challenger, champion: Some(&challenger), slices: &slices, leaks: &[] };
+    let sure = |confidence| GateOptions { confidence, ..GateOptions::default() };
+    let report = gate_with(&sure(1.0 - 1e-12), &evidence);
+    let expected = [("beats_mean", Some(Pass)), ("champion", Some(NoData)), ("slice", Some(NoData))];
+    assert_eq!(verdicts(&report), expected, "{report:#?}");
+    let (check, group) = (&report.checks[2], &report.slices[0].groups[0]);
+    assert!(check.explanation.contains("more than 100000 are not taken: group the rows by fewer columns"), "{check:?}");
+    assert_eq!((group.fails, group.why.as_ref()), (None, Some(&check.explanation)));
+    for confidence in [1.0, 2.0, 0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let report = gate_with(&sure(confidence), &evidence);
+        assert_eq!((report.checks[1].verdict, report.slices[0].groups[0].fails), (Some(NoData), None), "{confidence}");
+    }
+    let options = GateOptions { resamples: usize::MAX, ..GateOptions::default() };
+    let report = gate_with(&options, &evidence);
+    assert_eq!(report.verdict, NoData);
+    assert!(report.checks[1].explanation.contains("more than the 100000 that are taken at most"), "{report:#?}");
+}
+
 #[test]
 fn leakage_is_said_or_refused() {
     let leak = Leak { column: "id".to_owned(), suspicion: Suspicion::Monotone, value: 0.9999, rows: 100 };
