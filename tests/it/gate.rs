@@ -62,3 +62,56 @@ fn a_better_model_takes_the_place_of_the_champion() {
     let note = better.value["stages"][5]["note"].as_str().unwrap();
     assert!(note.contains("champion: version 1"), "{note}");
 }
+
+/// Which column is missing, and what can be done; more rows would not help.
+#[test]
+fn a_champion_that_lacks_its_columns_is_explained() {
+    let project = Project::new();
+    project.configure("[gate.limits]", "[gate]\nslices = [\"pH\"]\n\n[gate.limits]");
+    project.pass(&PUBLISH);
+    project.pass(&["promote", "wine@1", "--to", "production"]);
+    let csv = project.read("wine.csv");
+    let without = csv.lines().fold(String::new(), |csv, row| csv + row.split_once([',', ';']).unwrap().1 + "\n");
+    project.write("wine.csv", &without);
+    let refused = project.run(&PUBLISH);
+    assert_eq!(refused.code, 3, "{:#}", refused.value);
+    let error = refused.value["error"].to_string();
+    for says in [
+        "the gate cannot decide whether to let the model pass",
+        "it has no column `fixed acidity`",
+        "keep its columns in the data, or name another",
+        "no matter of more rows",
+    ] {
+        assert!(error.contains(says), "{error} does not say {says}");
+    }
+    let report = project.read(".mlci/report/report.md");
+    assert!(report.contains("not applicable: the champion cannot be evaluated on this data"), "{report}");
+    assert!(!report.contains("no champion yet"), "{report}");
+}
+
+/// Which of two classes is predicted is no reason to refuse a model.
+#[test]
+fn a_champion_of_the_other_class_is_compared() {
+    let project = Project::new();
+    let csv = project.read("wine.csv");
+    let classes = csv.lines().enumerate().fold(String::new(), |csv, (line, row)| {
+        let (features, quality) = row.rsplit_once([',', ';']).unwrap();
+        let class = match quality {
+            "6" | "7" | "8" => "good",
+            _ if line == 0 => "\"quality\"",
+            _ => "poor",
+        };
+        let delimiter = &row[features.len()..=features.len()];
+        csv + features + delimiter + class + "\n"
+    });
+    project.write("wine.csv", &classes);
+    project.configure("rmse = { max = 0.70 }", "log_loss = { max = 0.69 }");
+    project
+        .configure("[train]\n", "[data.columns.quality]\nkind = \"category\"\n\n[train]\nalgorithm = \"logistic\"\n");
+    project.pass(&PUBLISH);
+    project.pass(&["promote", "wine@1", "--to", "production"]);
+    project.configure("[train]\n", "[train]\npositive = \"good\"\n");
+    let turned = project.pass(&PUBLISH);
+    let note = turned.value["stages"][5]["note"].as_str().unwrap();
+    assert!(note.contains("3 checks pass, champion: version 1"), "{note}");
+}

@@ -195,6 +195,21 @@ fn a_golden_prediction_that_has_changed_is_seen() {
     assert!(matches!(error, InvalidModel::Unpredictable { index: 0, .. }), "{error}");
 }
 
+/// A rare class: its probability is known no better than that of the other.
+#[test]
+fn golden_probabilities_may_differ_by_the_steps_of_floats_below_1() {
+    let case = cases().into_iter().find(|case| case.name == "decision_tree_classifier").unwrap();
+    let mut parts = case.model().unwrap().parts().clone();
+    let row = case.predictions.iter().position(|prediction| *prediction == 0.0).unwrap();
+    let width = case.features.len();
+    let row = case.values()[row * width..(row + 1) * width].to_vec();
+    (parts.golden, parts.prediction_profile) =
+        (vec![Golden { row, prediction: 0.0 }], Profile::of(&[0.0, 1e-6]).unwrap());
+    let model = Model::new(parts).unwrap();
+    let is_close = |apart: f64| model.check_golden(|_| apart).is_ok();
+    assert!(is_close(4e-7) && is_close(-4e-7) && !is_close(5e-7));
+}
+
 #[test]
 fn classes_are_found_by_name() {
     let case = cases().into_iter().find(|case| case.name == "logistic_text").unwrap();

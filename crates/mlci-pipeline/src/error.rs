@@ -107,16 +107,21 @@ impl Error {
     /// The reasons below the message, outermost first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
-        let mut next = std::error::Error::source(self);
-        while let Some(error) = next {
-            causes.push(error.to_string());
-            next = error.source();
-        }
-        // A transparent error and the one it passes on say the same, and some quote their cause at their end.
-        causes.dedup_by(|next, before| before.ends_with(next.as_str()));
-        causes
+        std::error::Error::source(self).map(chain).unwrap_or_default()
     }
+}
+
+/// What an error says, and what each of its causes says, outermost first.
+pub(crate) fn chain(error: &dyn std::error::Error) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        said.push(error.to_string());
+        next = error.source();
+    }
+    // A transparent error and the one it passes on say the same, and some quote their cause at their end.
+    said.dedup_by(|next, before| before.ends_with(next.as_str()));
+    said
 }
 
 impl fmt::Display for Error {

@@ -101,6 +101,7 @@ fn collect(pipeline: &Pipeline, ending: &Ending, error: Option<&Error>, started:
             truth: evaluation.truth,
             prediction: evaluation.prediction,
             lines: evaluation.lines,
+            counted: known.data.as_ref().map(|data| data.report.unit).unwrap_or_default(),
             target: model.schema().target.name.clone(),
             unit: unit.clone(),
         }),

@@ -3,6 +3,8 @@
 use mlci_model::{Column, Kind, Unseen};
 use ndarray::ArrayView1;
 
+use crate::{RowUnit, table::RowNumbers};
+
 /// A target that does not tell two classes apart, or does where it should not.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -18,14 +20,16 @@ pub enum ClassError {
     },
     /// A number that is no class.
     #[error(
-        "`{target}` is {value} in line {line}, one of {count} training rows where it is not 0 or 1: choose an algorithm \
+        "`{target}` is {value} in {unit} {line}, one of {count} training rows where it is not 0 or 1: choose an algorithm \
         that predicts numbers, such as `ols`, or declare the column a category (`[data.columns]`)"
     )]
     NotBinary {
         /// The target.
         target: String,
-        /// The first line with such a number.
+        /// The first line with such a number, or row.
         line: u64,
+        /// Which of both.
+        unit: RowUnit,
         /// The number.
         value: f64,
         /// How many rows there are.
@@ -53,10 +57,12 @@ pub enum ClassError {
         algorithm: &'static str,
     },
     /// A class that the model does not know.
-    #[error("line {line} is of class {class:?}, and the model tells {} apart", some(levels))]
+    #[error("{unit} {line} is of class {class:?}, and the model tells {} apart", some(levels))]
     Unknown {
-        /// The line.
+        /// The line, or row.
         line: u64,
+        /// Which of both.
+        unit: RowUnit,
         /// The class.
         class: String,
         /// Those of the model.
@@ -79,34 +85,49 @@ pub(crate) fn column(
     target: &Column,
     values: ArrayView1<'_, f64>,
     positive: Option<&str>,
-    line: impl Fn(usize) -> u64,
+    numbers: RowNumbers<'_>,
 ) -> Result<Column, ClassError> {
     let name = || target.name.clone();
-    let mut levels = if target.kind == Kind::Category {
+    let levels = if target.kind == Kind::Category {
         target.levels.clone()
     } else {
         let mut others = values.iter().enumerate().filter(|(_, value)| **value != 0.0 && **value != 1.0);
         if let Some((row, &value)) = others.next() {
-            let count = 1 + others.count();
-            return Err(ClassError::NotBinary { target: name(), line: line(row), value, count });
+            let (count, line, unit) = (1 + others.count(), numbers.of(row), numbers.unit);
+            return Err(ClassError::NotBinary { target: name(), line, unit, value, count });
         }
         vec!["0".to_owned(), "1".to_owned()]
     };
     if levels.len() != 2 {
         return Err(ClassError::Count { target: name(), levels });
     }
-    match positive {
-        Some(positive) if levels.first().is_some_and(|level| level == positive) => levels.reverse(),
-        Some(positive) if !levels.iter().any(|level| level == positive) => {
-            return Err(ClassError::Positive { target: name(), positive: positive.to_owned(), levels });
-        }
-        _ => {}
+    let mut column = Column::category(&target.name, levels, Unseen::Refuse);
+    if is_reversed(&column, positive)? {
+        column.levels.reverse();
     }
-    Ok(Column::category(&target.name, levels, Unseen::Refuse))
+    Ok(column)
+}
+
+/// Whether the class that should be class 1 is class 0 of the target; not of one that has no classes.
+pub(crate) fn is_reversed(target: &Column, positive: Option<&str>) -> Result<bool, ClassError> {
+    let (Some(positive), Kind::Category) = (positive, target.kind) else { return Ok(false) };
+    match target.levels.iter().position(|level| level == positive) {
+        Some(position) => Ok(position == 0),
+        None => Err(ClassError::Positive {
+            target: target.name.clone(),
+            positive: positive.to_owned(),
+            levels: target.levels.clone(),
+        }),
+    }
 }
 
 /// Makes values of the column `from` those of `to`, where that has classes: the position of a row's class among them.
-pub(crate) fn renumber(values: &mut [f64], from: &Column, to: &Column, lines: &[u64]) -> Result<(), ClassError> {
+pub(crate) fn renumber(
+    values: &mut [f64],
+    from: &Column,
+    to: &Column,
+    numbers: RowNumbers<'_>,
+) -> Result<(), ClassError> {
     if to.kind != Kind::Category || from.kind == Kind::Category && from.levels == to.levels {
         return Ok(());
     }
@@ -117,8 +138,8 @@ pub(crate) fn renumber(values: &mut [f64], from: &Column, to: &Column, lines: &[
             _ => (*value + 0.0).to_string(),
         };
         let Some(position) = to.levels.iter().position(|level| *level == class) else {
-            let line = lines.get(row).copied().unwrap_or_default();
-            return Err(ClassError::Unknown { line, class, levels: to.levels.clone() });
+            let (line, unit) = (numbers.of(row), numbers.unit);
+            return Err(ClassError::Unknown { line, unit, class, levels: to.levels.clone() });
         };
         *value = position as f64;
     }
@@ -131,19 +152,21 @@ mod tests {
 
     use super::*;
 
+    const LINES: RowNumbers<'_> = RowNumbers { unit: RowUnit::Line, numbers: &[2, 3, 4] };
+
     fn category(levels: &[&str]) -> Column {
         Column::category("y", levels.iter().map(ToString::to_string).collect(), Unseen::Refuse)
     }
 
     #[test]
     fn categories_of_two_levels_are_classes() {
-        let (values, line) = (array![0.0, 1.0, 1.0], |row: usize| row as u64 + 2);
-        let levels = |positive| column(&category(&["no", "yes"]), values.view(), positive, line).unwrap().levels;
+        let values = array![0.0, 1.0, 1.0];
+        let levels = |positive| column(&category(&["no", "yes"]), values.view(), positive, LINES).unwrap().levels;
         assert_eq!(levels(None), ["no", "yes"]);
         assert_eq!(levels(Some("yes")), ["no", "yes"]);
         assert_eq!(levels(Some("no")), ["yes", "no"]);
         let refused = |levels: &[&str], positive| {
-            column(&category(levels), values.view(), positive, line).unwrap_err().to_string()
+            column(&category(levels), values.view(), positive, LINES).unwrap_err().to_string()
         };
         assert!(refused(&["a", "b", "c"], None).contains("`y` has 3 classes (\"a\", \"b\", \"c\")"));
         assert!(refused(&["a"], None).contains("`y` has 1 class ("));
@@ -153,16 +176,19 @@ mod tests {
     #[test]
     fn classes_are_found_by_name() {
         let mut values = [0.0, 1.0, 1.0];
-        renumber(&mut values, &category(&["no", "yes"]), &category(&["yes", "no"]), &[2, 3, 4]).unwrap();
+        renumber(&mut values, &category(&["no", "yes"]), &category(&["yes", "no"]), LINES).unwrap();
         assert_eq!(values, [1.0, 0.0, 0.0]);
-        let error = renumber(&mut values, &category(&["a", "b"]), &category(&["b", "c"]), &[2, 3, 4]).unwrap_err();
+        let error = renumber(&mut values, &category(&["a", "b"]), &category(&["b", "c"]), LINES).unwrap_err();
         assert!(error.to_string().contains("line 3 is of class \"a\""), "{error}");
+        let rows = RowNumbers { unit: RowUnit::Row, ..LINES };
+        let error = renumber(&mut [1.0, 0.0], &category(&["a", "b"]), &category(&["b", "c"]), rows).unwrap_err();
+        assert!(error.to_string().contains("row 3 is of class \"a\""), "{error}");
         let number = Column::new("y", Kind::Integer, None, mlci_model::Range { min: 0.0, max: 1.0 });
         let mut values = [-0.0, 1.0];
-        renumber(&mut values, &number, &category(&["1", "0"]), &[2, 3]).unwrap();
+        renumber(&mut values, &number, &category(&["1", "0"]), LINES).unwrap();
         assert_eq!(values, [1.0, 0.0]);
         // A regression takes them as they are.
-        renumber(&mut values, &category(&["a", "b"]), &number, &[2, 3]).unwrap();
+        renumber(&mut values, &category(&["a", "b"]), &number, LINES).unwrap();
         assert_eq!(values, [1.0, 0.0]);
     }
 }

@@ -9,6 +9,9 @@ use crate::{
 
 const NAME: &str = "champion";
 
+/// More than this would take hours, and memory for each.
+pub(crate) const MOST_RESAMPLES: usize = 100_000;
+
 /// Compares challenger and champion, row by row the same rows.
 pub(crate) fn check(
     options: &GateOptions,
@@ -23,18 +26,9 @@ pub(crate) fn check(
 
 fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation) -> Result<Comparison, String> {
     let metric = options.compare(challenger);
-    if challenger.metrics.is_classification() != champion.metrics.is_classification() {
-        return Err(
-            "one of challenger and champion tells classes apart and the other predicts a number, which cannot \
-            be compared: give the project another name, or start from another alias (`[gate] champion`)"
-                .to_owned(),
-        );
-    }
+    comparable(challenger, champion)?;
     if metric.is_of_classes() != challenger.metrics.is_classification() || metric == Metric::Coverage {
         return Err(format!("{metric} does not say which of such models is better: choose another `[gate] compare`"));
-    }
-    if challenger.truth != champion.truth || challenger.lines != champion.lines {
-        return Err("challenger and champion were not evaluated on the same rows".to_owned());
     }
     if !(options.margin >= 0.0 && options.margin.is_finite()) {
         return Err(format!("the margin {} is not a share of at least 0", options.margin));
@@ -48,6 +42,30 @@ fn compare(options: &GateOptions, challenger: &Evaluation, champion: &Evaluation
     between(options, metric, values, (&new, &old), challenger.truth.len())
 }
 
+/// Refuses a champion whose predictions cannot stand beside the challenger's, row by row.
+pub(crate) fn comparable(challenger: &Evaluation, champion: &Evaluation) -> Result<(), String> {
+    let is_classes = challenger.metrics.is_classification();
+    if is_classes != champion.metrics.is_classification() {
+        return Err(
+            "one of challenger and champion tells classes apart and the other predicts a number, which cannot \
+            be compared: give the project another name, or start from another alias (`[gate] champion`)"
+                .to_owned(),
+        );
+    }
+    let is_same_rows = challenger.lines == champion.lines && challenger.truth.len() == champion.truth.len();
+    let mut truths = challenger.truth.iter().zip(&champion.truth);
+    if is_same_rows && is_classes && !challenger.truth.is_empty() && truths.all(|(new, old)| *new == 1.0 - old) {
+        return Err("the champion gives the probability of the other class: evaluate both for the same one \
+                    (`EvaluateOptions::positive`)"
+            .to_owned());
+    }
+    if is_same_rows && challenger.truth == champion.truth {
+        Ok(())
+    } else {
+        Err("challenger and champion were not evaluated on the same rows".to_owned())
+    }
+}
+
 /// Compares two models on rows that are prepared for resamples.
 pub(crate) fn between(
     options: &GateOptions,
@@ -56,6 +74,12 @@ pub(crate) fn between(
     (new, old): (&Weighed<'_>, &Weighed<'_>),
     rows: usize,
 ) -> Result<Comparison, String> {
+    if options.resamples > MOST_RESAMPLES {
+        return Err(format!(
+            "{} resamples are more than the {MOST_RESAMPLES} that are taken at most",
+            options.resamples
+        ));
+    }
     let mut differences = Vec::with_capacity(options.resamples);
     resample(rows, options.resamples, options.seed, |counts| {
         let pair = new.metric(metric, counts).zip(old.metric(metric, counts));

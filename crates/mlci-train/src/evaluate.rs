@@ -4,10 +4,11 @@ use mlci_model::{Kind, Model, PredictError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Interval, Metric, Metrics, MissingColumns, ScoreError, Scored, Table,
+    Interval, Metric, Metrics, MissingColumns, RowPlace, ScoreError, Scored, Table,
     bootstrap::{percentiles, resample},
     classes::{self, ClassError},
     metrics::Weighed,
+    table::RowNumbers,
 };
 
 /// How a model does on some rows of a table.
@@ -18,8 +19,8 @@ pub struct Evaluation {
     /// For each metric its 95 % percentile interval over 1,000 bootstrap resamples of the rows, or, of more than
     /// 10,000 rows, of 1,000 random groups of them. A metric that is undefined in a resample has none.
     pub intervals: BTreeMap<Metric, Interval>,
-    /// What a model that knows no feature would always say: the mean prediction in training, which for least squares
-    /// is the mean of the target in training.
+    /// What a model that knows no feature would always say: the mean of the target (of classes, the share of class 1) in
+    /// training, as [`EvaluateOptions::baseline`] states it.
     pub baseline: f64,
     /// The target, row by row.
     pub truth: Vec<f64>,
@@ -33,19 +34,25 @@ pub struct Evaluation {
 }
 
 /// How to evaluate a model.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EvaluateOptions {
     /// Decides the resamples of the intervals. Default 0.
     pub seed: u64,
     /// From which probability on a row is said to be of class 1. Default 0.5.
     pub threshold: f64,
+    /// The class that is class 1: with the model's other class, probabilities are taken from 1, so that a model can be
+    /// compared with one that predicts that class. Nothing to models of numbers. Default: the model's own.
+    pub positive: Option<String>,
     /// Half the width of the prediction interval, in units of the target, if there is one. Default none.
     pub half_width: Option<f64>,
+    /// What a model that knows no feature would always say. Default: the model's mean prediction in training, which is
+    /// the mean of the target unless the model is off on average; the model alone does not know that.
+    pub baseline: Option<f64>,
 }
 
 impl Default for EvaluateOptions {
     fn default() -> Self {
-        Self { seed: 0, threshold: 0.5, half_width: None }
+        Self { seed: 0, threshold: 0.5, positive: None, half_width: None, baseline: None }
     }
 }
 
@@ -113,12 +120,12 @@ pub enum EvaluateError {
         rows: usize,
     },
     /// A row cannot be predicted.
-    #[error("`{model}` cannot predict line {line} of the data")]
+    #[error("`{model}` cannot predict {}", at.map_or_else(|| "the data".to_owned(), |at| at.to_string()))]
     Predict {
         /// The model.
         model: String,
-        /// The line that the row begins on; 0 if the rows as a whole are at fault.
-        line: u64,
+        /// The row; `None` if the rows as a whole are at fault.
+        at: Option<RowPlace>,
         /// Why.
         source: PredictError,
     },
@@ -144,8 +151,8 @@ pub fn evaluate(model: &Model, table: &Table, rows: &[usize], seed: u64) -> Resu
     evaluate_with(model, table, rows, &EvaluateOptions { seed, ..EvaluateOptions::default() })
 }
 
-/// As [`evaluate`], with all options. The truth of a classifier is 1 where the row is of its class 1, whatever the order
-/// of the classes in the table.
+/// As [`evaluate`], with all options. The truth of a classifier is 1 where the row is of its class 1, or of
+/// [`EvaluateOptions::positive`], whatever the order of the classes in the table.
 ///
 /// Bootstrap percentile intervals: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, §13.3. Groups: Wolter,
 /// *Introduction to Variance Estimation*, 2nd ed., 2007, ch. 2.
@@ -172,15 +179,24 @@ pub fn evaluate_with(
         truth.push(value);
         lines.push(line);
     }
-    classes::renumber(&mut truth, &table.schema().target, target, &lines)
+    let numbers = RowNumbers { numbers: &lines, ..table.row_numbers() };
+    classes::renumber(&mut truth, &table.schema().target, target, numbers)
         .map_err(|source| EvaluateError::Classes { model: name(), source })?;
-    let prediction = predict(model, table, rows).map_err(|error| match error {
+    let mut prediction = predict(model, table, rows).map_err(|error| match error {
         Unpredicted::Columns(source) => EvaluateError::Columns { model: name(), source },
-        Unpredicted::Row(row, source) => {
-            let line = row.and_then(|row| lines.get(row).copied()).unwrap_or_default();
-            EvaluateError::Predict { model: name(), line, source }
+        Unpredicted::Row(mut source) => {
+            let at = numbers.of_error(&mut source);
+            EvaluateError::Predict { model: name(), at, source }
         }
     })?;
+    let mut own_mean = model.parts().prediction_profile.mean;
+    let is_reversed = classes::is_reversed(target, options.positive.as_deref())
+        .map_err(|source| EvaluateError::Classes { model: name(), source })?;
+    if is_reversed {
+        let of_class = truth.iter_mut().chain(&mut prediction).chain([&mut own_mean]);
+        of_class.for_each(|share| *share = 1.0 - *share);
+    }
+    let baseline = options.baseline.unwrap_or(own_mean);
     let scored = Scored { truth: &truth, prediction: &prediction };
     let at = |source| EvaluateError::Score { model: name(), source };
     let threshold = (target.kind == Kind::Category).then_some(options.threshold);
@@ -193,14 +209,13 @@ pub fn evaluate_with(
     let metrics = metrics.map_err(at)?;
     let weighed = weighed(scored, threshold, half_width).map_err(at)?;
     let intervals = intervals(&weighed, metrics.telling(), rows.len(), options.seed);
-    let baseline = model.parts().prediction_profile.mean;
     Ok(Evaluation { metrics, intervals, baseline, truth, prediction, lines, half_width })
 }
 
 /// Why some rows cannot be predicted; a row is given by its place among them.
 pub(crate) enum Unpredicted {
     Columns(MissingColumns),
-    Row(Option<usize>, PredictError),
+    Row(PredictError),
 }
 
 /// Predicts rows of a table, some at a time, so that they need not be copied all at once.
@@ -212,12 +227,11 @@ pub(crate) fn predict(model: &Model, table: &Table, rows: &[usize]) -> Result<Ve
     let first = pieces.next().unwrap_or_default();
     for (number, piece) in std::iter::once(first).chain(pieces).enumerate() {
         let values = table.values_for(model.schema(), piece).map_err(Unpredicted::Columns)?;
-        prediction.extend(model.predict(&values).map_err(|source| {
-            let row = match source {
-                PredictError::NotFinite { row, .. } | PredictError::Overflow { row } => Some(number * PIECE + row),
-                _ => None,
-            };
-            Unpredicted::Row(row, source)
+        prediction.extend(model.predict(&values).map_err(|mut error| {
+            if let Some(row) = error.row_mut() {
+                *row += number * PIECE;
+            }
+            Unpredicted::Row(error)
         })?);
     }
     Ok(prediction)

@@ -20,7 +20,7 @@ pub struct GateOptions {
     pub confidence: f64,
     /// With fewer held-out rows than this, nothing is decided. Default 30.
     pub min_rows: usize,
-    /// How many bootstrap resamples the comparison takes. Default 1,000.
+    /// How many bootstrap resamples the comparison takes, at most 100,000. Default 1,000.
     pub resamples: usize,
     /// What decides the resamples. Default 0.
     pub seed: u64,
@@ -135,7 +135,8 @@ pub struct Comparison {
 /// Decides whether a challenger may be published.
 ///
 /// - Every limit is checked, against the metric's value.
-/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`]. This
+/// - `beats_mean`: the RMSE, of classes the log loss, is below that of always saying [`Evaluation::baseline`], which
+///   [`train`](crate::train()) and [`adopt`](crate::adopt()) state as the mean of the training target. This
 ///   check is always made, so that a first model without limits can pass, and one that has learnt nothing cannot.
 /// - `champion` applies once there is one: the challenger passes if it is not worse by more than the margin. The
 ///   interval of the difference comes from a paired bootstrap of the rows. All of it at or below the margin is a pass,
@@ -153,7 +154,8 @@ pub fn gate(options: &GateOptions, challenger: &Evaluation, champion: Option<&Ev
 /// - `slice`, where there is a champion and rows are grouped: fails if the challenger is worse than the champion by more
 ///   than the margin in a group of rows, with confidence. With `m` groups judged, the confidence of each is
 ///   `1 - (1 - confidence) / m` (Bonferroni), so that one in twenty models that are no worse anywhere fails at 0.95,
-///   however many groups there are. Groups of fewer than `min_rows` rows are shown and not judged.
+///   however many groups there are. Groups of fewer than `min_rows` rows are shown and not judged. Where that takes more
+///   than 100,000 resamples (1,250 groups at 0.95), none is judged: no data.
 /// - `leakage`, where features know the target: fails if that is asked for.
 #[must_use]
 pub fn gate_with(options: &GateOptions, evidence: &Evidence<'_>) -> GateReport {

@@ -89,6 +89,6 @@ pub use crate::{
     slices::{Group, GroupReport, SliceColumn, SliceError, SliceReport, slices},
     split::{Split, folds, split},
     stream::{Gathered, RowCounts},
-    table::{MissingColumns, Table},
+    table::{MissingColumns, RowPlace, Table},
     train::{TrainError, TrainOptions, Trained, adopt, train},
 };

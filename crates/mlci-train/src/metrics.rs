@@ -1,6 +1,7 @@
 mod classification;
 mod groups;
 mod metric;
+mod ranked;
 mod statistics;
 mod weighed;
 
@@ -8,13 +9,13 @@ use linfa::prelude::SingleTargetRegression as _;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
-use self::{
-    classification::Ranked,
-    statistics::{errors, mape, median, r2},
-};
 pub use self::{
     classification::{CalibrationBin, Classification, Confusion, calibration, confusion},
     metric::Metric,
+};
+use self::{
+    ranked::Ranked,
+    statistics::{errors, mape, median, r2},
 };
 pub(crate) use self::{statistics::rank, weighed::Weighed};
 
@@ -159,7 +160,7 @@ impl Metrics {
     /// # Errors
     /// [`ScoreError`] where there is nothing to compare, a truth is no class or a prediction no probability.
     pub fn of_classes(scored: Scored<'_>, threshold: f64) -> Result<Self, ScoreError> {
-        let ranked = Ranked::new(scored, threshold)?;
+        let ranked = Ranked::new(scored, threshold, &[])?;
         let ones = vec![1; scored.truth.len()];
         Ok(Self { classification: Some(Classification::of(&ranked, &ones)), ..Self::of(scored)? })
     }

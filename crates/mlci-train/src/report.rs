@@ -3,9 +3,14 @@ use std::{collections::BTreeMap, fmt};
 use mlci_model::{Kind, Profile};
 use serde::{Deserialize, Serialize};
 
+use crate::RowUnit;
+
 /// What was found in the data: for the report of a run, and to compare one state of the data with the next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataReport {
+    /// What the numbers of rows count.
+    #[serde(default)]
+    pub unit: RowUnit,
     /// How many rows the data has.
     pub rows_read: u64,
     /// How many of them are in the table.

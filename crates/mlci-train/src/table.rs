@@ -1,7 +1,9 @@
-use mlci_model::{Column, Kind, Schema};
+use std::fmt;
+
+use mlci_model::{Column, Kind, PredictError, Schema};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::DataReport;
+use crate::{DataReport, RowUnit};
 
 /// Data that has been read: a matrix of features, the target, and what else can be of use. At least one row.
 #[derive(Debug, Clone)]
@@ -42,7 +44,8 @@ impl Table {
         self.target.view()
     }
 
-    /// The line of the data on which row `row` begins, from 1, the header included; `None` beyond the last row.
+    /// The line of the data on which row `row` begins, from 1, the header included, or its number, from 1, as
+    /// [`DataReport::unit`] says; `None` beyond the last row.
     #[must_use]
     pub fn line(&self, row: usize) -> Option<u64> {
         self.lines.get(row).copied()
@@ -58,6 +61,11 @@ impl Table {
     #[must_use]
     pub fn row_hash(&self, row: usize) -> Option<u64> {
         self.hashes.get(row).copied()
+    }
+
+    /// What errors call the rows.
+    pub(crate) fn row_numbers(&self) -> RowNumbers<'_> {
+        RowNumbers { unit: self.report.unit, numbers: &self.lines }
     }
 
     /// What was found in the data.
@@ -108,6 +116,44 @@ impl Table {
             if map.is_empty() { value } else { map.get(value as usize).copied().unwrap_or(f64::NAN) }
         };
         Ok(rows.flat_map(|row| columns.iter().map(move |column| value(column, *row))).collect())
+    }
+}
+
+/// Where rows stand in the data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowNumbers<'a> {
+    pub(crate) unit: RowUnit,
+    /// One a row.
+    pub(crate) numbers: &'a [u64],
+}
+
+impl RowNumbers<'_> {
+    /// Of a row, 0 where it does not exist.
+    pub(crate) fn of(&self, row: usize) -> u64 {
+        self.numbers.get(row).copied().unwrap_or_default()
+    }
+
+    /// Of the row that cannot be predicted, if it is one.
+    pub(crate) fn of_error(&self, error: &mut PredictError) -> Option<RowPlace> {
+        let row = *error.row_mut()?;
+        Some(RowPlace { unit: self.unit, line: self.of(row), row })
+    }
+}
+
+/// A row of the data that is one of some rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPlace {
+    /// What its number in the data counts.
+    pub unit: RowUnit,
+    /// That number.
+    pub line: u64,
+    /// Its place among the rows, from 0.
+    pub row: usize,
+}
+
+impl fmt::Display for RowPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of the data (row {} of those to predict, from 0)", self.unit, self.line, self.row)
     }
 }
 

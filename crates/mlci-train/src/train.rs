@@ -5,12 +5,13 @@ use mlci_model::{Column, Estimator, Generalized, Golden, Kind, Link, Model, Part
 
 use crate::{
     Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, Gathered,
-    HyperParameters, Leak, LinearFit, Metrics, RowCounts, ScoreError, Scored, Table, classes,
+    HyperParameters, Leak, LinearFit, Metrics, RowCounts, RowPlace, ScoreError, Scored, Table, classes,
     evaluate::{Unpredicted, evaluate_with, predict},
     interval, leakage, levels,
     read::parallel,
     split,
     stream::{MOST_FOLDS, Marginal},
+    table::RowNumbers,
 };
 
 mod error;
@@ -170,10 +171,10 @@ impl Gathered {
         self.check()?;
         // A probability is one of a class.
         let is_probability = matches!(&estimator, Estimator::Generalized(Generalized { link: Link::Logit, .. }));
-        let line = |row| self.sample.line(row).unwrap_or_default();
         let target = match &self.schema.target {
             target if is_probability || target.kind == Kind::Category => {
-                classes::column(target, self.sample.target(), self.options.positive.as_deref(), line)?
+                let (rows, positive) = (&self.sample, self.options.positive.as_deref());
+                classes::column(target, rows.target(), positive, rows.row_numbers())?
             }
             target => target.clone(),
         };
@@ -239,7 +240,12 @@ impl Gathered {
         )?;
         let mut truth: Vec<f64> = rows.iter().map(|row| sample.target[*row]).collect();
         let lines: Vec<u64> = rows.iter().filter_map(|row| sample.line(*row)).collect();
-        classes::renumber(&mut truth, &self.schema.target, &target, &lines)?;
+        let numbers = RowNumbers { numbers: &lines, ..sample.row_numbers() };
+        classes::renumber(&mut truth, &self.schema.target, &target, numbers)?;
+        // Of all training rows, also where `truth` is a sample. Two classes are numbered 0 and 1, in either order.
+        let mut ends = [0.0, 1.0];
+        classes::renumber(&mut ends, &self.schema.target, &target, numbers)?;
+        let baseline = Some(ends[0] + (ends[1] - ends[0]) * marginal.mean);
         let target = if threshold.is_some() { target } else { observed(&target, marginal).ok_or_else(no_rows)? };
         let schema = Schema { features, target };
         let mut sketch = Marginal::EMPTY;
@@ -257,7 +263,7 @@ impl Gathered {
         // Its predictions, which its own profile and golden rows are made of, are those of the model without them.
         let draft = Model::new(parts.clone()).map_err(TrainError::Model)?;
         let prediction = predict(&draft, sample, &rows).map_err(|error| match error {
-            Unpredicted::Row(_, source) => TrainError::Predict(source),
+            Unpredicted::Row(mut source) => TrainError::Predict { at: numbers.of_error(&mut source), source },
             Unpredicted::Columns(source) => {
                 TrainError::Evaluate(EvaluateError::Columns { model: name.to_string(), source })
             }
@@ -271,12 +277,14 @@ impl Gathered {
         parts.prediction_profile = self.prediction_profile(&draft, &prediction).ok_or_else(no_rows)?;
         let all: Vec<usize> = (0..self.held_out.rows()).collect();
         for row in split::sample(&self.held_out, &all, options.seed, options.golden) {
+            let at = RowPlace { unit: numbers.unit, line: self.held_out.row_numbers().of(row), row };
             let row = self.held_out.features.row(row).to_vec();
-            let prediction = draft.predict_row(&row).map_err(TrainError::Predict)?;
+            let prediction = draft.predict_row(&row).map_err(|source| TrainError::Predict { at: Some(at), source })?;
             parts.golden.push(Golden { row, prediction });
         }
         let model = Model::new(parts).map_err(TrainError::Model)?;
-        let how = EvaluateOptions { seed: options.seed, threshold: options.threshold, half_width };
+        let (seed, threshold) = (options.seed, options.threshold);
+        let how = EvaluateOptions { seed, threshold, half_width, baseline, positive: None };
         let (test, leaks) = thread::scope(|scope| {
             let leaks = scope.spawn(|| leakage::find(sample, model.schema(), &rows, &truth, options.seed));
             let test = evaluate_with(&model, &self.held_out, &all, &how);

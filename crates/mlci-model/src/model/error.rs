@@ -156,3 +156,18 @@ pub enum PredictError {
         row: usize,
     },
 }
+
+impl PredictError {
+    /// The row at fault, from 0, where it is one: for whoever has predicted a part of some rows, to count it among all.
+    pub fn row_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::NotFinite { row, .. }
+            | Self::NoLevel { row, .. }
+            | Self::OnnxInput { row, .. }
+            | Self::NoProbability { row, .. }
+            | Self::Overflow { row } => Some(row),
+            Self::OnnxRun { row, .. } => row.as_mut(),
+            Self::Shape { .. } | Self::Room { .. } | Self::OnnxNotBuilt => None,
+        }
+    }
+}

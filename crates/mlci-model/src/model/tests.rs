@@ -53,6 +53,29 @@ fn parts_that_contradict_each_other_are_refused() {
     refused(|p| p.estimator = weights(f64::NAN), "coefficient is not finite");
 }
 
+/// What is close follows from the unit of the target.
+#[test]
+fn golden_predictions_of_small_numbers_are_checked() {
+    const UNIT: f64 = 1e-9;
+    let mut small = parts();
+    let values = [0.0, UNIT, 2.0 * UNIT];
+    (small.schema.target, small.prediction_profile) =
+        (Column::observed("y", Kind::Float, None, &values).unwrap(), Profile::of(&values).unwrap());
+    small.estimator = Estimator::Linear(Linear { coefficients: vec![2.0 * UNIT, -UNIT], intercept: UNIT });
+    small.golden =
+        vec![Golden { row: vec![1.0, 3.0], prediction: 0.0 }, Golden { row: vec![1.0, 1.0], prediction: 2.0 * UNIT }];
+    let model = Model::new(small).unwrap();
+    // The golden rows are told apart by `b`.
+    let off = |apart: f64| {
+        let predict = |row: &[f64]| model.predict_row(row).unwrap() + if row[1] == 3.0 { apart } else { 0.0 };
+        model.check_golden(predict)
+    };
+    assert_eq!(off(UNIT * 0.9e-9), Ok(()));
+    let error = off(UNIT * 1.1e-9).unwrap_err();
+    assert!(matches!(error, InvalidModel::Golden { index: 0, .. }), "{error:?}");
+    assert!(model.check_golden(|_| 0.0).is_err());
+}
+
 #[test]
 fn one_row_and_many() {
     let model = Model::new(parts()).unwrap();
@@ -73,6 +96,8 @@ fn rows_that_cannot_be_predicted() {
     unpredictable(&[1.0, 2.0, 3.0, f64::NAN], "row 1, feature `b`: NaN is not a finite number");
     unpredictable(&[f64::INFINITY, 2.0], "row 0, feature `a`: inf is not a finite number");
     unpredictable(&[f64::MAX, 0.0], "row 0: the prediction overflows");
+    let mut error = Model::new(parts()).unwrap().predict(&[1.0, 2.0, 3.0, f64::NAN]).unwrap_err();
+    assert_eq!(error.row_mut(), Some(&mut 1));
     let room = Model::new(parts()).unwrap().predict_into(&[1.0, 2.0], &mut []);
     assert_eq!(room, Err(PredictError::Room { rows: 1, room: 0 }));
 }

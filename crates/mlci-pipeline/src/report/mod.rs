@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use mlci_core::Digest;
-use mlci_train::{CalibrationBin, Choice, Confusion, CrossValidation, DataReport, GateReport, LinearFit};
+use mlci_train::{CalibrationBin, Choice, Confusion, CrossValidation, DataReport, GateReport, LinearFit, RowUnit};
 
 pub use self::{html::html, markdown::markdown};
 use crate::{
@@ -113,8 +113,10 @@ pub struct Scatter {
     pub truth: Vec<f64>,
     /// The model's predictions.
     pub prediction: Vec<f64>,
-    /// The line of each row in the data file, from 1.
+    /// The number of each row in the data file, from 1.
     pub lines: Vec<u64>,
+    /// What that counts.
+    pub counted: RowUnit,
     /// The name of the column predicted.
     pub target: String,
     /// Its unit.

@@ -7,7 +7,7 @@ use mlci_core::{Digest, Verdict};
 use mlci_model::Profile;
 use mlci_train::{
     Candidate, ColumnReport, DataReport, Distinct, GateCheck, GateReport, GroupReport, HyperParameters, Interval,
-    LevelCount, Metric, Role, SliceReport, Spread,
+    LevelCount, Metric, Role, RowUnit, SliceReport, Spread,
 };
 
 use super::*;
@@ -148,12 +148,19 @@ fn full(name: &str, value: f64, length: usize) -> Report {
             truth: vec![value; length],
             prediction: (0..length).map(|index| index as f64).collect(),
             lines: (1..=length as u64).collect(),
+            counted: RowUnit::Row,
             target: text(),
             unit: Some(text()),
         }),
         coefficients: vec![Coefficient { name: text(), value, unit: Some(text()) }; length],
         history: vec![run; length.min(1_000)],
-        data: Some(DataReport { rows_read: 2, rows_kept: 1, dropped: BTreeMap::new(), columns: vec![column; length] }),
+        data: Some(DataReport {
+            unit: RowUnit::Line,
+            rows_read: 2,
+            rows_kept: 1,
+            dropped: BTreeMap::new(),
+            columns: vec![column; length],
+        }),
         lineage: vec![Link { kind: text(), value: text(), note: text() }; length],
         stages: vec![StageEnd { name: text(), status: StageStatus::Failed, seconds: value, note: text() }; length],
         environments: vec![environment; length],
@@ -404,7 +411,13 @@ fn columns_of_texts() {
         ..column(mlci_model::Kind::Category, &[0.0, 0.0, 0.0, 1.0])
     };
     let date = column(mlci_model::Kind::Date, &[0.0, 19_782.0]);
-    let data = DataReport { rows_read: 4, rows_kept: 4, dropped: BTreeMap::new(), columns: vec![category, date] };
+    let data = DataReport {
+        unit: RowUnit::Line,
+        rows_read: 4,
+        rows_kept: 4,
+        dropped: BTreeMap::new(),
+        columns: vec![category, date],
+    };
     let report = Report { data: Some(data), ..empty() };
     for page in [html(&report), markdown(&report)] {
         for says in ["red 3, blue 1", "2 filled in", "checked: unique", "1970-01-01", "2024-02-29"] {

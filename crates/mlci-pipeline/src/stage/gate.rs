@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{Stage, TrainOutput};
 use crate::{
     config::{Gate, Leakage, Metric, canonical},
-    error::{Context as _, Error, Outcome, Result},
+    error::{Context as _, Error, Outcome, Result, chain},
     pipeline::Pipeline,
     words::count,
 };
+
+/// The check of a comparison with the champion.
+const CHAMPION: &str = "champion";
 
 /// Compares the held-out metrics with the limits and with the champion's on the same rows.
 pub(crate) struct GateStage<'p> {
@@ -92,7 +95,10 @@ impl GateStage<'_> {
         let held_out = self.pipeline.gathered_of(&self.data)?.gathered.held_out();
         let rows: Vec<usize> = (0..held_out.rows()).collect();
         let (seed, threshold) = (self.pipeline.config().train.seed, self.pipeline.config().gate.threshold);
-        let options = EvaluateOptions { seed, threshold, half_width: None };
+        // Where the champion predicts the other class: the same probabilities, seen from the challenger's.
+        let challenger = self.trained.load(self.pipeline)?;
+        let positive = challenger.schema().target.levels.get(1).cloned();
+        let options = EvaluateOptions { seed, threshold, positive, ..EvaluateOptions::default() };
         Ok(mlci_train::evaluate_with(&model, held_out, &rows, &options).map(|evaluation| Champion {
             version: version.number,
             model: version.model,
@@ -129,12 +135,18 @@ impl GateStage<'_> {
         );
         if let Some(error) = unusable {
             // There is a champion, and nothing is known of how it compares.
-            let alias = &config.gate.champion;
-            for check in report.checks.iter_mut().filter(|check| check.name == "champion") {
+            say_uncompared(&mut report, "the champion cannot be evaluated on this data");
+            let promote = format!("promote MODEL@VERSION --to {}", config.gate.champion);
+            let way_out = match error {
+                EvaluateError::Columns { .. } => "keep its columns in the data, or name another",
+                _ => "name another",
+            };
+            for check in report.checks.iter_mut().filter(|check| check.name == CHAMPION) {
                 check.verdict = Some(Verdict::NoData);
                 check.explanation = format!(
-                    "the champion cannot be evaluated on this data ({error}); keep its columns in the data, or name another: {}",
-                    self.pipeline.command_line(&format!("promote MODEL@VERSION --to {alias}"))
+                    "the champion cannot be evaluated on this data ({}); {way_out}: {}",
+                    chain(&error).join(": "),
+                    self.pipeline.command_line(&promote)
                 );
             }
             report.verdict = Verdict::all(report.checks.iter().filter_map(|check| check.verdict));
@@ -165,15 +177,27 @@ impl GateStage<'_> {
     /// Says why there was no comparison, where the reason is not that there is no champion.
     pub(crate) fn explain(&self, mut output: GateOutput) -> GateOutput {
         if self.reigns && output.champion.is_none() {
-            let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
-            champion.for_each(|check| "not applicable: this model is the champion".clone_into(&mut check.explanation));
+            say_uncompared(&mut output.report, "this model is the champion");
         }
         if !self.asked {
-            let champion = output.report.checks.iter_mut().filter(|check| check.name == "champion");
-            champion.for_each(|check| "not applicable: the store was not asked".clone_into(&mut check.explanation));
+            say_uncompared(&mut output.report, "the store was not asked");
         }
         output
     }
+}
+
+/// Says why nothing was compared with a champion, where the library knows only that there was none to compare with.
+fn say_uncompared(report: &mut GateReport, why: &str) {
+    let checks = report.checks.iter_mut().filter(|check| [CHAMPION, "slice"].contains(&check.name.as_str()));
+    let checks = checks.filter(|check| check.verdict.is_none());
+    checks.for_each(|check| check.explanation = format!("not applicable: {why}"));
+}
+
+/// Whether more held-out rows would decide what is left open.
+fn wants_rows(report: &GateReport, rows: usize, min_rows: usize) -> bool {
+    let mut open = report.checks.iter().filter(|check| check.verdict == Some(Verdict::NoData));
+    // With a comparison the interval is there, and straddles the margin.
+    rows < min_rows || open.all(|check| check.name == CHAMPION && report.comparison.is_some())
 }
 
 impl Stage for GateStage<'_> {
@@ -208,7 +232,12 @@ impl Stage for GateStage<'_> {
             .filter(|check| check.verdict.is_some_and(|verdict| !verdict.is_pass()))
             .map(|check| format!("{}: {}", check.name, check.explanation))
             .collect();
+        let (rows, min_rows) = (self.trained.test.rows, self.pipeline.config().gate.min_rows);
         let (message, help) = match output.report.verdict {
+            Verdict::NoData if !wants_rows(&output.report, rows, min_rows) => (
+                "the gate cannot decide whether to let the model pass",
+                "what is missing is no matter of more rows: the reasons say what it is",
+            ),
             Verdict::NoData => (
                 "the gate has too little data to let the model pass",
                 "more held-out rows decide: raise [train] test_fraction, or add data",

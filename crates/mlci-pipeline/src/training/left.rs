@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     command::Printed,
-    error::{Error, Result},
+    error::{Error, Result, chain},
     pipeline::Pipeline,
 };
 
@@ -52,13 +52,7 @@ impl Left {
     /// The model that the command left is of no use, and why.
     pub(crate) fn unusable(&self, why: &dyn std::error::Error, help: &str) -> Error {
         let message = format!("the `{MODEL}` that `{}` left cannot be used", self.faults.command);
-        let mut reasons = Vec::new();
-        let mut next = Some(why);
-        while let Some(error) = next {
-            reasons.push(error.to_string());
-            next = error.source();
-        }
-        self.faults.error(message, reasons, help)
+        self.faults.error(message, chain(why), help)
     }
 }
 

@@ -108,6 +108,31 @@ fn a_model_that_is_worse_for_one_group_is_seen() {
     assert!(first.slices[0].groups[2].value > first.slices[0].groups[0].value);
 }
 
+/// Without a word of the reason nobody would look there.
+#[test]
+fn a_champion_of_the_other_class_is_named() {
+    let challenger = classes(|row| if row % 3 == 0 { 0.4 } else { 0.8 });
+    let turned = |values: &[f64]| values.iter().map(|value| 1.0 - value).collect();
+    let champion = Evaluation {
+        truth: turned(&challenger.truth),
+        prediction: turned(&challenger.prediction),
+        ..challenger.clone()
+    };
+    let groups = vec![Group { name: "all".to_owned(), rows: (0..400).collect() }];
+    let slices = [SliceColumn { column: "colour".to_owned(), groups }];
+    let evidence = Evidence { challenger: &challenger, champion: Some(&champion), slices: &slices, leaks: &[] };
+    let report = gate_with(&GateOptions::default(), &evidence);
+    let expected = [("beats_mean", Some(Pass)), ("champion", Some(NoData)), ("slice", None)];
+    assert_eq!(verdicts(&report), expected, "{report:#?}");
+    for check in &report.checks[1..] {
+        assert!(check.explanation.contains("the probability of the other class"), "{check:?}");
+    }
+    // Other rows are other rows.
+    let champion = Evaluation { lines: (3..403).collect(), ..champion };
+    let report = gate(&GateOptions::default(), &challenger, Some(&champion));
+    assert!(report.checks[1].explanation.contains("not evaluated on the same rows"), "{report:#?}");
+}
+
 /// The larger the number of groups, the surer each has to be: what is just certain alone is not among forty.
 #[test]
 fn many_groups_raise_no_false_alarm() {
@@ -140,6 +165,29 @@ fn many_groups_raise_no_false_alarm() {
         gate_with(&options, &evidence).slices[0].groups[0].fails
     };
     assert_eq!((fails(1), fails(40)), (Some(true), Some(false)));
+}
+
+/// What would take more time or memory than there is is no data, and not tried.
+#[test]
+fn too_many_resamples_are_not_taken() {
+    let (challenger, groups) = (classes(|_| 0.8), vec![Group { name: "all".to_owned(), rows: (0..400).collect() }]);
+    let slices = [SliceColumn { column: "colour".to_owned(), groups }];
+    let evidence = Evidence { challenger: &challenger, champion: Some(&challenger), slices: &slices, leaks: &[] };
+    let sure = |confidence| GateOptions { confidence, ..GateOptions::default() };
+    let report = gate_with(&sure(1.0 - 1e-12), &evidence);
+    let expected = [("beats_mean", Some(Pass)), ("champion", Some(NoData)), ("slice", Some(NoData))];
+    assert_eq!(verdicts(&report), expected, "{report:#?}");
+    let (check, group) = (&report.checks[2], &report.slices[0].groups[0]);
+    assert!(check.explanation.contains("more than 100000 are not taken: group the rows by fewer columns"), "{check:?}");
+    assert_eq!((group.fails, group.why.as_ref()), (None, Some(&check.explanation)));
+    for confidence in [1.0, 2.0, 0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let report = gate_with(&sure(confidence), &evidence);
+        assert_eq!((report.checks[1].verdict, report.slices[0].groups[0].fails), (Some(NoData), None), "{confidence}");
+    }
+    let options = GateOptions { resamples: usize::MAX, ..GateOptions::default() };
+    let report = gate_with(&options, &evidence);
+    assert_eq!(report.verdict, NoData);
+    assert!(report.checks[1].explanation.contains("more than the 100000 that are taken at most"), "{report:#?}");
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Metric, ScoreError, Scored,
-    statistics::{size, weigh},
-};
+use super::{Metric, Scored, ranked::Ranked};
 
 /// How well probabilities of class 1 tell it from class 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -56,12 +53,9 @@ pub struct CalibrationBin {
     pub observed: f64,
 }
 
-const BINS: usize = 10;
+pub(super) const BINS: usize = 10;
 
-/// Probabilities closer to 0 or 1 count as this far from them.
-const NEAREST: f64 = 1e-15;
-
-fn bin(prediction: f64) -> usize {
+pub(super) fn bin(prediction: f64) -> usize {
     ((prediction * BINS as f64) as usize).min(BINS - 1)
 }
 
@@ -140,10 +134,10 @@ impl Classification {
     pub(super) fn of(ranked: &Ranked, counts: &[u32]) -> Self {
         // There is a row, so that means are defined.
         Self {
-            log_loss: mean(&ranked.losses, counts),
+            log_loss: ranked.mean(&ranked.losses, counts),
             roc_auc: ranked.roc_auc(counts),
             pr_auc: ranked.pr_auc(counts),
-            brier: mean(&ranked.squares, counts),
+            brier: ranked.mean(&ranked.squares, counts),
             calibration_error: ranked.calibration_error(counts),
             threshold: ranked.threshold,
             confusion: ranked.confusion(counts),
@@ -164,127 +158,4 @@ impl Classification {
             _ => None,
         }
     }
-}
-
-/// Rows prepared so that each metric of a resample is one pass without a branch that data decide: those would be guessed
-/// wrongly half the time.
-pub(super) struct Ranked {
-    threshold: f64,
-    /// In the order of the rows given: what each adds to the sums.
-    losses: Vec<f64>,
-    squares: Vec<f64>,
-    /// The bin of calibration, and truth less prediction.
-    gaps: Vec<(usize, f64)>,
-    /// Its place in a confusion: class 1 adds 2, what is said to be class 1 adds 1.
-    places: Vec<usize>,
-    /// In descending order of their prediction.
-    order: Vec<Place>,
-}
-
-struct Place {
-    row: usize,
-    /// 1 or 0.
-    is_one: u64,
-    /// Whether the next row has another prediction, or there is none.
-    ends_tie: bool,
-}
-
-impl Ranked {
-    pub(super) fn new(scored: Scored<'_>, threshold: f64) -> Result<Self, ScoreError> {
-        scored.check()?;
-        let rows = scored.truth.len();
-        let mut ranked = Self {
-            threshold,
-            losses: Vec::with_capacity(rows),
-            squares: Vec::with_capacity(rows),
-            gaps: Vec::with_capacity(rows),
-            places: Vec::with_capacity(rows),
-            order: Vec::with_capacity(rows),
-        };
-        for (row, (&truth, &prediction)) in scored.truth.iter().zip(scored.prediction).enumerate() {
-            if !((truth == 0.0 || truth == 1.0) && (0.0..=1.0).contains(&prediction)) {
-                return Err(ScoreError::NoClass { row, truth, prediction });
-            }
-            let is_one = truth == 1.0;
-            let right = if is_one { prediction } else { 1.0 - prediction };
-            ranked.losses.push(-right.clamp(NEAREST, 1.0 - NEAREST).ln());
-            ranked.squares.push((truth - prediction) * (truth - prediction));
-            ranked.gaps.push((bin(prediction), truth - prediction));
-            ranked.places.push(2 * usize::from(is_one) + usize::from(prediction >= threshold));
-            ranked.order.push(Place { row, is_one: u64::from(is_one), ends_tie: true });
-        }
-        let of = |place: &Place| scored.prediction[place.row];
-        ranked.order.sort_by(|a, b| of(b).total_cmp(&of(a)));
-        for place in 1..rows {
-            // 0.0 and -0.0 are the same prediction.
-            ranked.order[place - 1].ends_tie = of(&ranked.order[place - 1]) != of(&ranked.order[place]);
-        }
-        Ok(ranked)
-    }
-
-    /// The metric of the rows, each taken `counts[row]` times.
-    pub(super) fn metric(&self, metric: Metric, counts: &[u32]) -> Option<f64> {
-        match metric {
-            Metric::LogLoss => Some(mean(&self.losses, counts)),
-            Metric::RocAuc => self.roc_auc(counts),
-            Metric::PrAuc => self.pr_auc(counts),
-            Metric::Brier => Some(mean(&self.squares, counts)),
-            Metric::CalibrationError => Some(self.calibration_error(counts)),
-            Metric::Accuracy => self.confusion(counts).accuracy(),
-            Metric::Precision => self.confusion(counts).precision(),
-            Metric::Recall => self.confusion(counts).recall(),
-            Metric::F1 => self.confusion(counts).f1(),
-            _ => None,
-        }
-    }
-
-    fn roc_auc(&self, counts: &[u32]) -> Option<f64> {
-        let (mut ones, mut zeros, mut tied_ones, mut tied_zeros, mut twice) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
-        for place in &self.order {
-            let count = u64::from(counts[place.row]);
-            let of_one = count * place.is_one;
-            (tied_ones, tied_zeros) = (tied_ones + of_one, tied_zeros + (count - of_one));
-            if place.ends_tie {
-                // Each of these zeros is below all ones before, and level with those of this tie.
-                twice += tied_zeros * (2 * ones + tied_ones);
-                (ones, zeros, tied_ones, tied_zeros) = (ones + tied_ones, zeros + tied_zeros, 0, 0);
-            }
-        }
-        (ones > 0 && zeros > 0).then(|| twice as f64 / 2.0 / (ones as f64 * zeros as f64))
-    }
-
-    fn pr_auc(&self, counts: &[u32]) -> Option<f64> {
-        let (mut ones, mut rows, mut tied_ones, mut sum) = (0_u64, 0_u64, 0_u64, 0.0);
-        for place in &self.order {
-            let count = u64::from(counts[place.row]);
-            (tied_ones, rows) = (tied_ones + count * place.is_one, rows + count);
-            if place.ends_tie {
-                ones += tied_ones;
-                sum += tied_ones as f64 * (ones as f64 / rows.max(1) as f64);
-                tied_ones = 0;
-            }
-        }
-        (ones > 0).then(|| sum / ones as f64)
-    }
-
-    fn calibration_error(&self, counts: &[u32]) -> f64 {
-        let mut sums = [0.0; BINS];
-        for ((bin, gap), count) in self.gaps.iter().zip(counts) {
-            sums[*bin] += f64::from(*count) * gap;
-        }
-        sums.iter().map(|sum| sum.abs()).sum::<f64>() / size(counts)
-    }
-
-    fn confusion(&self, counts: &[u32]) -> Confusion {
-        let mut sums = [0_u64; 4];
-        for (place, count) in self.places.iter().zip(counts) {
-            sums[*place] += u64::from(*count);
-        }
-        let [true_negatives, false_positives, false_negatives, true_positives] = sums;
-        Confusion { true_positives, false_positives, false_negatives, true_negatives }
-    }
-}
-
-fn mean(values: &[f64], counts: &[u32]) -> f64 {
-    weigh(values, counts, |value| value) / size(counts)
 }

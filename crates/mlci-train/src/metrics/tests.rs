@@ -154,6 +154,27 @@ fn groups_are_their_rows() {
     }
 }
 
+/// The same of classes.
+#[test]
+fn groups_of_classes_are_their_rows() {
+    let (rows, shares) = many(10_050);
+    let truth: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(*row > 1e3))).collect();
+    let prediction: Vec<f64> = shares.iter().map(|share| ((share - 985.0) * 3.0).round() / 100.0).collect();
+    let weighed = Weighed::of_classes(Scored { truth: &truth, prediction: &prediction }, 0.5).unwrap();
+    let counts: Vec<u32> = (0..1000).map(|group| group * group % 4).collect();
+    let times = Units::of(truth.len()).of_rows().into_iter().map(|group| counts[usize::from(group)] as usize);
+    let times: Vec<usize> = times.collect();
+    let repeat = |values: &[f64]| -> Vec<f64> {
+        values.iter().zip(&times).flat_map(|(value, times)| std::iter::repeat_n(*value, *times)).collect()
+    };
+    let (truth, prediction) = (repeat(&truth), repeat(&prediction));
+    let expected = Metrics::of_classes(Scored { truth: &truth, prediction: &prediction }, 0.5).unwrap();
+    for metric in Metric::CLASSIFICATION {
+        let (found, expected) = (weighed.metric(metric, &counts).unwrap(), expected.get(metric).unwrap());
+        assert!((found - expected).abs() < 1e-12, "{metric}: {found}, not {expected}");
+    }
+}
+
 /// Just above and just below the number of rows from which groups are drawn the intervals are as wide.
 #[test]
 fn groups_give_the_intervals_of_rows() {

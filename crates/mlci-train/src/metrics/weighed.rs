@@ -1,7 +1,7 @@
 use super::{
     Metric, ScoreError, Scored,
-    classification::Ranked,
     groups::Groups,
+    ranked::Ranked,
     statistics::{errors, mape, r2, size, sum_of_squares, weigh, weighted_median},
 };
 use crate::bootstrap::Units;
@@ -20,8 +20,7 @@ enum By {
     /// Row numbers in ascending order of their error.
     Rows(Vec<usize>),
     Groups(Groups),
-    /// With the group of each row, if groups are drawn.
-    Classes(Ranked, Vec<u16>),
+    Classes(Ranked),
 }
 
 impl<'a> Weighed<'a> {
@@ -44,7 +43,7 @@ impl<'a> Weighed<'a> {
 
     /// Probabilities of class 1, which are said to be class 1 from this threshold on.
     pub(crate) fn of_classes(scored: Scored<'a>, threshold: f64) -> Result<Self, ScoreError> {
-        let by = By::Classes(Ranked::new(scored, threshold)?, Units::of(scored.truth.len()).of_rows());
+        let by = By::Classes(Ranked::new(scored, threshold, &Units::of(scored.truth.len()).of_rows())?);
         Ok(Self { truth: scored.truth, errors: Vec::new(), by, half_width: None })
     }
 
@@ -52,11 +51,7 @@ impl<'a> Weighed<'a> {
     pub(crate) fn metric(&self, metric: Metric, counts: &[u32]) -> Option<f64> {
         let errors = &self.errors;
         match (&self.by, metric) {
-            (By::Classes(ranked, groups), metric) if groups.is_empty() => ranked.metric(metric, counts),
-            (By::Classes(ranked, groups), metric) => {
-                let counts: Vec<u32> = groups.iter().map(|group| counts[usize::from(*group)]).collect();
-                ranked.metric(metric, &counts)
-            }
+            (By::Classes(ranked), metric) => ranked.metric(metric, counts),
             (By::Rows(_), Metric::Rmse) => Some((sum_of_squares(errors, counts) / size(counts)).sqrt()),
             (By::Rows(_), Metric::Mae) => Some(weigh(errors, counts, |error| error) / size(counts)),
             (By::Rows(order), Metric::MedianAe) => {

@@ -53,7 +53,7 @@ pub(super) fn table(rows: Rows<'_>) -> Result<Table, ReadError> {
         features,
         target: Array1::from(target),
         spare,
-        report: DataReport { rows_read: read, rows_kept: lines.len() as u64, dropped, columns },
+        report: DataReport { unit: plan.unit, rows_read: read, rows_kept: lines.len() as u64, dropped, columns },
         lines,
         hashes,
         ids: plan.id.is_some().then_some(ids),

@@ -1,6 +1,7 @@
 use std::{borrow::Cow, fmt};
 
 use mlci_model::{Kind, Unseen, date_text, is_missing, parse_date};
+use serde::{Deserialize, Serialize};
 
 use super::{
     cell::{self, Cell, Form},
@@ -124,7 +125,8 @@ fn form(value: f64) -> Form {
 }
 
 /// What rows are counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RowUnit {
     /// Lines of a text, the header included.

@@ -153,7 +153,8 @@ impl<'p> First<'p> {
             target: take(plan.target)?,
         };
         assemble::check_classes(&schema.target)?;
-        let report = DataReport { rows_read: rows.read, rows_kept: rows.kept, dropped: rows.dropped, columns };
+        let unit = plan.unit;
+        let report = DataReport { unit, rows_read: rows.read, rows_kept: rows.kept, dropped: rows.dropped, columns };
         let table = |kept: Kept| -> Table { kept.table(schema.clone(), &spare, report.clone()) };
         let (held_out, sample, training) = (table(held_out), table(sample), training.map(table));
         Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report, levels: self.levels })

@@ -72,14 +72,14 @@ impl Gathered {
     fn fit_rows(&self, training: &Table) -> Result<Fitted, TrainError> {
         let options = &self.options;
         let algorithm = options.algorithm;
-        let line = |row| training.line(row).unwrap_or_default();
+        let numbers = training.row_numbers();
         let target = if algorithm.classifies() {
-            classes::column(&self.schema.target, training.target(), options.positive.as_deref(), line)?
+            classes::column(&self.schema.target, training.target(), options.positive.as_deref(), numbers)?
         } else {
             self.schema.target.clone()
         };
         let mut truth = training.target.to_vec();
-        classes::renumber(&mut truth, &self.schema.target, &target, &training.lines)?;
+        classes::renumber(&mut truth, &self.schema.target, &target, numbers)?;
         if let (Some(&value), true) = (truth.first(), truth.len() > 1 && algorithm.classifies())
             && truth.iter().all(|other| *other == value)
         {
@@ -98,8 +98,8 @@ impl Gathered {
             let (x, y) = part(&all);
             algorithm.fitter(chosen).fit(x.view(), y.view(), &names).map_err(|source| match source {
                 FitError::Target { wants, row, value, count } => {
-                    let (target, line) = (self.schema.target.name.clone(), line(row));
-                    TrainError::Target { algorithm, wants, target, line, value, count }
+                    let (target, line, unit) = (self.schema.target.name.clone(), numbers.of(row), numbers.unit);
+                    TrainError::Target { algorithm, wants, target, line, unit, value, count }
                 }
                 source => self.failed(source),
             })

@@ -1,6 +1,6 @@
 use mlci_model::{InvalidModel, PredictError};
 
-use crate::{Algorithm, ClassError, EvaluateError, FitError, OptionError, ScoreError, levels};
+use crate::{Algorithm, ClassError, EvaluateError, FitError, OptionError, RowPlace, RowUnit, ScoreError, levels};
 
 /// Why no model came out.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum TrainError {
     Classes(#[from] ClassError),
     /// The algorithm cannot have the target.
     #[error(
-        "`{algorithm}` wants a target that is {wants}, and `{target}` is {value} in line {line}, one of {count} such \
+        "`{algorithm}` wants a target that is {wants}, and `{target}` is {value} in {unit} {line}, one of {count} such \
         training rows: leave such rows out, or choose another algorithm, such as `ols`"
     )]
     Target {
@@ -24,8 +24,10 @@ pub enum TrainError {
         wants: &'static str,
         /// The target.
         target: String,
-        /// The first line where it is not.
+        /// The first line where it is not, or row.
         line: u64,
+        /// Which of both.
+        unit: RowUnit,
         /// Its value there.
         value: f64,
         /// How many such rows there are.
@@ -113,9 +115,14 @@ pub enum TrainError {
     /// What the algorithm made is no model.
     #[error("the fit gives no usable model")]
     Model(#[source] InvalidModel),
-    /// The model cannot predict the rows it was trained on.
-    #[error("the model cannot predict its training rows")]
-    Predict(#[source] PredictError),
+    /// The model cannot predict a row that it was trained on, or is to keep.
+    #[error("the model cannot predict {}", at.map_or_else(|| "its training rows".to_owned(), |at| at.to_string()))]
+    Predict {
+        /// The row, where it is one.
+        at: Option<RowPlace>,
+        /// Why.
+        source: PredictError,
+    },
     /// The model's predictions of its training rows cannot be scored.
     #[error("the model's predictions of its training rows cannot be scored")]
     Score(#[source] ScoreError),

@@ -2,8 +2,8 @@
 
 use mlci_model::{Estimator, Kind, Link};
 use mlci_train::{
-    Algorithm, ClassError, Digest, EvaluateError, FitError, Metric, TrainError, TrainOptions, Trained, evaluate, split,
-    train,
+    Algorithm, ClassError, Digest, EvaluateError, EvaluateOptions, Evaluation, FitError, GateOptions, Metric,
+    TrainError, TrainOptions, Trained, Verdict, evaluate, evaluate_with, gate, split, train,
 };
 
 use crate::{plane, read};
@@ -61,9 +61,42 @@ fn positive_decides_which_class_is_predicted() {
     assert!((a.log_loss - b.log_loss).abs() < 1e-9 && (a.roc_auc.unwrap() - b.roc_auc.unwrap()).abs() < 1e-9);
     assert!(one.test.truth.iter().zip(&zero.test.truth).all(|(a, b)| a + b == 1.0));
     // The same when the model comes from elsewhere.
-    assert_eq!(evaluate(&zero.model, &table, &split(&table, 0, 0.2).test, 0).unwrap(), zero.test);
+    let (evaluated, baseline) =
+        (evaluate(&zero.model, &table, &split(&table, 0, 0.2).test, 0).unwrap(), zero.test.baseline);
+    // A maximum of the likelihood has the mean of the target; the model alone knows its own mean only.
+    assert!((evaluated.baseline - baseline).abs() < 1e-6, "{} {baseline}", evaluated.baseline);
+    assert_eq!(Evaluation { baseline, ..evaluated }, zero.test);
+    // The share of the class that is predicted.
+    let (train, values) = (split(&table, 0, 0.2).train, table.target());
+    let share = train.iter().map(|row| values[*row]).sum::<f64>() / train.len() as f64;
+    assert!((one.test.baseline - share).abs() < 1e-12 && (baseline - (1.0 - share)).abs() < 1e-12, "{share}");
     let same = try_train(&csv, &TrainOptions { positive: Some("1".to_owned()), ..options() }).unwrap();
     assert_eq!(same.model, one.model);
+}
+
+/// After a change of `[train] positive` the champion says the probability of the other class.
+#[test]
+fn a_champion_of_the_other_class_is_compared() {
+    let table = read(flags(500), |_| {}).unwrap();
+    let champion = try_train(&flags(500), &options()).unwrap();
+    let zero = TrainOptions { positive: Some("0".to_owned()), ..options() };
+    let challenger = try_train(&flags(500), &zero).unwrap();
+    let rows = split(&table, 0, 0.2).test;
+    let positive = |class: &str| EvaluateOptions { positive: Some(class.to_owned()), ..EvaluateOptions::default() };
+    let seen = evaluate_with(&champion.model, &table, &rows, &positive("0")).unwrap();
+    assert_eq!(seen.truth, challenger.test.truth);
+    for metric in Metric::CLASSIFICATION {
+        let (seen, expected) = (seen.metrics.get(metric).unwrap(), challenger.test.metrics.get(metric).unwrap());
+        assert!((seen - expected).abs() < 1e-6, "{metric}: {seen}, not {expected}");
+    }
+    assert!((seen.baseline - challenger.test.baseline).abs() < 1e-6, "{}", seen.baseline);
+    let report = gate(&GateOptions::default(), &challenger.test, Some(&seen));
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
+    // Its own class changes nothing, and one that it does not tell apart is refused.
+    let own = evaluate_with(&champion.model, &table, &rows, &positive("1")).unwrap();
+    assert_eq!(own, evaluate(&champion.model, &table, &rows, 0).unwrap());
+    let error = evaluate_with(&champion.model, &table, &rows, &positive("yes")).unwrap_err();
+    assert!(matches!(error, EvaluateError::Classes { source: ClassError::Positive { .. }, .. }), "{error:?}");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mlci_model::{Kind, Value};
 use mlci_train::{
-    ColumnOptions, Digest, ReadError, ReadOptions, Table, ndarray::array, read_bytes, read_csv, read_file,
+    Algorithm, ColumnOptions, Digest, ReadError, ReadOptions, Table, TrainOptions, ndarray::array, read_bytes,
+    read_csv, read_file, split, train,
 };
 use parquet::{
     basic::{Compression, ZstdLevel},
@@ -171,6 +172,27 @@ fn places_are_rows() {
     let mut twice = options();
     declare("n", unique)(&mut twice);
     refused(file(Compression::SNAPPY), &twice, &["row 3, column `n`: `7` stands in row 1 too"]);
+}
+
+/// Where training stops, too.
+#[test]
+fn places_are_rows_in_training() {
+    let a: Vec<f64> = (0..40).map(f64::from).collect();
+    let mut y = vec![1.0; 40];
+    y[..9].fill(-4.0);
+    let columns = vec![(Values::Doubles(&a), None), (Values::Doubles(&y), None)];
+    let bytes = write("required double a; required double y", Compression::SNAPPY, &[columns]);
+    let table = read_bytes(bytes, &ReadOptions::new("y")).unwrap().0;
+    let error = |algorithm| {
+        let options = TrainOptions { algorithm, ..TrainOptions::default() };
+        train(&table, &options, &"demo".parse().unwrap(), Digest::of(b"data"), Digest::of(b"config")).unwrap_err()
+    };
+    let first = split(&table, 0, 0.2).train[0] + 1;
+    let says = format!("`y` is -4 in row {first}, one of ");
+    for algorithm in [Algorithm::Poisson, Algorithm::Logistic] {
+        let error = error(algorithm).to_string();
+        assert!(error.contains(&says), "{error} does not say {says}");
+    }
 }
 
 #[test]

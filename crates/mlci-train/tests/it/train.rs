@@ -1,6 +1,8 @@
+use mlci_model::{Estimator, Generalized, Linear, Link, PredictError};
 use mlci_train::{
-    Digest, EvaluateError, EvaluateOptions, FitError, Metric, MissingPolicy, ModelName, ReadOptions, Table, TrainError,
-    TrainOptions, Trained, adopt, evaluate, evaluate_with, read_csv, read_csv_file, split, train,
+    Digest, EvaluateError, EvaluateOptions, Evaluation, FitError, GateOptions, Metric, MissingPolicy, ModelName,
+    ReadOptions, Table, TrainError, TrainOptions, Trained, Verdict, adopt, evaluate, evaluate_with, gate, read_csv,
+    read_csv_file, split, train,
 };
 
 use crate::{Drops, plane, read};
@@ -59,7 +61,54 @@ fn an_estimator_can_be_adopted() {
     let estimator = fitted.model.parts().estimator.clone();
     let adopted = adopt(&table, estimator, &options, &name(), Digest::of(b"data"), Digest::of(b"config")).unwrap();
     assert_eq!(adopted.model, fitted.model);
-    assert_eq!(adopted.test, fitted.test);
+    // Where something is fitted, the mean is one of sums that are taken in another order.
+    let (baseline, other) = (fitted.test.baseline, adopted.test.baseline);
+    assert!((baseline - other).abs() < 1e-12 * baseline.abs(), "{baseline} {other}");
+    assert_eq!(Evaluation { baseline, ..adopted.test }, fitted.test);
+}
+
+/// What has learnt nothing does not pass the gate, however far its mean prediction is from the mean of the target.
+#[test]
+fn a_model_that_is_off_everywhere_does_not_beat_the_mean() {
+    let table = read(plane(400), |_| {}).unwrap();
+    let options = TrainOptions::default();
+    // As good as always saying its own mean, and a little better than that.
+    let estimator = Estimator::Linear(Linear { intercept: -50.0, coefficients: vec![1e-6, 0.0] });
+    let adopted = adopt(&table, estimator, &options, &name(), Digest::of(b"d"), Digest::of(b"c")).unwrap();
+    let mean = split(&table, 0, 0.2).train.iter().map(|row| table.target()[*row]).sum::<f64>();
+    let mean = mean / adopted.rows.train as f64;
+    assert!((adopted.test.baseline - mean).abs() < 1e-9 * mean.abs(), "{} {mean}", adopted.test.baseline);
+    let report = gate(&GateOptions::default(), &adopted.test, None);
+    assert_eq!(report.checks[0].verdict, Some(Verdict::Fail), "{report:#?}");
+}
+
+/// A row is named by its line, however many rows come before it.
+#[test]
+fn a_row_that_cannot_be_predicted_is_named() {
+    let mut csv = String::from("a,y\n");
+    (0..9000).for_each(|row| csv += &format!("{}.5,{row}\n", u8::from(row > 8000) * 200));
+    let table = read(&csv, |_| {}).unwrap();
+    let linear = |intercept| Linear { intercept, coefficients: vec![5.0] };
+    let estimator = Estimator::Generalized(Generalized { link: Link::Log, linear: linear(0.0) });
+    let adopted = |table: &Table, estimator| {
+        adopt(table, estimator, &TrainOptions::default(), &name(), Digest::of(b"d"), Digest::of(b"c"))
+    };
+    let error = adopted(&table, estimator.clone()).unwrap_err();
+    let TrainError::Predict { at: Some(at), source: PredictError::Overflow { row } } = &error else {
+        panic!("{error:?}")
+    };
+    let of = split(&table, 0, 0.2).train[*row];
+    assert!(*row > 4096 && of > 8000 && at.row == *row, "{error:?}");
+    let says = format!("the model cannot predict line {} of the data (row {row} of those to predict, from 0)", of + 2);
+    assert_eq!(error.to_string(), says);
+
+    // The same of a model that is evaluated on other rows.
+    let model = adopted(&read(csv.replace("200.5", "0.5"), |_| {}).unwrap(), estimator).unwrap().model;
+    let rows: Vec<usize> = (1..9000).collect();
+    let error = evaluate(&model, &table, &rows, 0).unwrap_err();
+    assert_eq!(error.to_string(), "`demo` cannot predict line 8003 of the data (row 8000 of those to predict, from 0)");
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("row 8000: the prediction overflows"));
 }
 
 /// Case A1, to the end: the same bytes of a model from a file, in one piece and in drops, with and without the mark.
@@ -186,7 +235,7 @@ fn models_that_do_not_fit_the_data() {
     assert!(matches!(evaluate(&model, &table, &[], 0).unwrap_err(), EvaluateError::Score { .. }));
     let large = read("a,b,y\n1,2,3\n1e308,-1e308,3\n", |_| {}).unwrap();
     let error = evaluate(&model, &large, &[0, 1], 0).unwrap_err();
-    assert_eq!(error.to_string(), "`demo` cannot predict line 3 of the data");
+    assert_eq!(error.to_string(), "`demo` cannot predict line 3 of the data (row 1 of those to predict, from 0)");
 }
 
 #[test]
@@ -195,7 +244,8 @@ fn intervals_are_repeatable() {
     let table = read(plane(200), |_| {}).unwrap();
     let split = split(&table, 0, 0.2);
     let again = |seed| {
-        let options = EvaluateOptions { seed, half_width: trained.test.half_width, ..EvaluateOptions::default() };
+        let Evaluation { half_width, baseline, .. } = trained.test;
+        let options = EvaluateOptions { seed, half_width, baseline: Some(baseline), ..EvaluateOptions::default() };
         evaluate_with(&trained.model, &table, &split.test, &options).unwrap()
     };
     assert_eq!(again(0), trained.test);

@@ -1,6 +1,7 @@
 //! How well predictions fit: predicted against actual, and residuals.
 
 use maud::{Markup, html};
+use mlci_train::RowUnit;
 
 use super::{
     super::{
@@ -32,6 +33,8 @@ pub(crate) struct Fit {
     /// The target and the residual with the unit, as axes name them.
     target: String,
     residual: String,
+    /// What the numbers of rows count.
+    counted: RowUnit,
     points: Vec<Point>,
     drawn: Vec<Point>,
     left_out: usize,
@@ -55,7 +58,12 @@ impl Fit {
             .collect();
         let unit = scatter.unit.as_deref();
         let (target, residual) = (with_unit(&scatter.target, unit, 23), with_unit("actual - predicted", unit, 33));
-        Self { target, residual, left_out: rows - points.len(), drawn: thin(&points), points }
+        Self { target, residual, counted: scatter.counted, left_out: rows - points.len(), drawn: thin(&points), points }
+    }
+
+    /// Where in the data a row is, if that is known.
+    pub(crate) fn place(&self, point: &Point) -> Option<String> {
+        (point.line > 0).then(|| format!("{} {}", self.counted, count(point.line)))
     }
 
     /// The row with the largest residual.
@@ -133,7 +141,7 @@ impl Fit {
             range(self.points.iter().map(|point| point.prediction)),
         );
         let caption = html! {
-            "Largest residual: " (signed(worst.residual)) @if worst.line > 0 { " at line " (count(worst.line)) } "."
+            "Largest residual: " (signed(worst.residual)) @if let Some(place) = self.place(&worst) { " at " (place) } "."
         };
         let (low, high) = x.ends();
         let (x, y) = (Axis::new(&predicted, x), Axis::new(&self.residual, y));
@@ -208,7 +216,7 @@ impl Fit {
                 @for (point, (x, y)) in self.drawn.iter().filter_map(|point| Some((point, place(point)?))) {
                     circle cx=(px(x)) cy=(px(y)) r="2.6" {
                         title {
-                            @if point.line > 0 { "line " (point.line) ": " }
+                            @if let Some(place) = self.place(point) { (place) ": " }
                             "actual " (number(point.truth)) ", predicted " (number(point.prediction))
                         }
                     }
@@ -248,6 +256,7 @@ mod tests {
             truth: (0..rows).map(|row| row as f64).collect(),
             prediction: (0..rows).map(|row| row as f64 + if row == 777 { 100.0 } else { 0.5 }).collect(),
             lines: (0..rows).map(|row| row as u64 + 2).collect(),
+            counted: RowUnit::Row,
             target: "y".into(),
             unit: None,
         }
@@ -258,6 +267,7 @@ mod tests {
         let fit = Fit::of(&scatter(200_000));
         assert_eq!(fit.drawn.len(), DRAWN);
         assert!(fit.drawn.iter().any(|point| point.line == 779));
+        assert_eq!(fit.worst().and_then(|worst| fit.place(&worst)).as_deref(), Some("row 779"));
         assert!(fit.omissions().contains("1,200 of 200,000"), "{}", fit.omissions());
         assert_eq!(fit.bins(BINS).1.iter().sum::<u64>(), 200_000);
         let mut lines: Vec<u64> = fit.drawn.iter().map(|point| point.line).collect();

@@ -183,12 +183,12 @@ fn fit(report: &Report) -> Table {
     let rows = fit.as_ref().and_then(|fit| {
         let ((mean, deviation), worst) = (fit.moments()?, fit.worst()?);
         let counts: Vec<f64> = fit.bins(24).1.into_iter().map(|count| count as f64).collect();
-        let line = if worst.line > 0 { format!(" at line {}", count(worst.line)) } else { String::new() };
+        let place = fit.place(&worst).map_or_else(String::new, |place| format!(" at {place}"));
         Some(vec![
             count(fit.rows()),
             signed(mean),
             number(deviation),
-            format!("{}{line}", signed(worst.residual)),
+            format!("{}{place}", signed(worst.residual)),
             spark(&counts),
         ])
     });
