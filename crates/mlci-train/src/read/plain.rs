@@ -267,7 +267,7 @@ mod tests {
     fn read(text: &str, has_quotes: bool, options: &ReadOptions) -> Result<Table, ReadError> {
         let header = ["a", "b", "note", "y", "id"].map(str::to_owned).to_vec();
         let plan = Plan::new(header, RowUnit::Line, options).unwrap();
-        let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, lines: 0, is_last: true, has_quotes };
+        let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, lines: 0, is_open: false, has_quotes };
         rows_of(&chunk, &plan, options)?.finish()
     }
 
