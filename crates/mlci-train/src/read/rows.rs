@@ -8,7 +8,7 @@ use super::{
     MissingPolicy, Place, Problem, ProblemKind, ReadError, TextColumn, assemble,
     cell::{Cell, EXACT, Form},
     field::{Field, filled},
-    levels::replace,
+    levels::{Levels, replace},
     plan::Plan,
     rule::Rule,
     tally::Tally,
@@ -147,6 +147,9 @@ impl<'p> Rows<'p> {
                 Fate::Problem => sound = false,
             }
         }
+        let is_dropped = sound && reason.is_some();
+        let levels = self.tallies.iter_mut().map(|tally| &mut tally.levels);
+        levels.for_each(if is_dropped { Levels::take_back } else { Levels::settle });
         if !sound {
             return;
         }

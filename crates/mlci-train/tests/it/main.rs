@@ -12,6 +12,7 @@ mod formats;
 mod gather;
 mod kinds;
 mod leakage;
+mod levels;
 mod linear;
 #[cfg(feature = "parquet")]
 mod parquet;
