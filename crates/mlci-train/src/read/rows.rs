@@ -172,7 +172,9 @@ impl<'p> Rows<'p> {
         if cell == Cell::Missing {
             tally.miss(line);
         } else if rule.unique {
-            tally.unique.add(cell, line, &field.written());
+            // What stands for a level is its position in this chunk, or that of the base level.
+            let value = if rule.is_category() { Cell::Text } else { cell };
+            tally.unique.add(value, line, &field.written());
         }
         if !role.is_used() {
             return (cell, Fate::Fine);

@@ -109,8 +109,9 @@ pub(super) struct Unique {
 }
 
 impl Unique {
-    pub(super) fn add(&mut self, cell: Cell, line: u64, field: &[u8]) {
-        let key = match cell {
+    /// Adds what is written in a field, or the number that it is.
+    pub(super) fn add(&mut self, value: Cell, line: u64, field: &[u8]) {
+        let key = match value {
             // However a number is written.
             Cell::Number(value, Form::Whole | Form::Decimal) => u128::from((value + 0.0).to_bits()),
             _ => xxh3_128(field),

@@ -1,9 +1,9 @@
-//! Which rows decide what the levels of a category are.
+//! Which rows decide what the levels of a category are, and which levels are the same.
 
-use mlci_model::Kind;
+use mlci_model::{Kind, Unseen};
 use mlci_train::{ColumnOptions, Digest, Gathered, ReadOptions, TrainOptions, gather, read_csv};
 
-use crate::{drop_missing, plane};
+use crate::{declare, drop_missing, plane, read, refused};
 
 fn category() -> ColumnOptions {
     ColumnOptions { kind: Some(Kind::Category), ..ColumnOptions::default() }
@@ -69,4 +69,26 @@ fn levels_are_counted_in_rows_that_are_kept() {
     read.columns.insert("size".into(), category());
     let table = read_csv(format!("size,y\n{csv}").as_bytes(), &read).unwrap();
     assert_eq!(table.schema().features[0].levels, ["large", "small"]);
+}
+
+/// By their texts: their positions differ between chunks, and the base level stands in for any that is unknown.
+#[test]
+fn unique_levels_are_told_apart_by_their_texts() {
+    let unique = || ColumnOptions { unique: true, ..category() };
+    let long = |names: [&str; 4]| {
+        let [a, b, c, d] = names;
+        // More than a chunk of rows that lack it.
+        format!("size,y\n{a},1\n{b},2\n{}{c},3\n{d},4\n", ",5\n".repeat(200_000))
+    };
+    let dropping = |options: &mut ReadOptions| {
+        drop_missing(options);
+        declare("size", unique())(options);
+    };
+    assert_eq!(read(long(["a", "b", "c", "d"]), dropping).unwrap().rows(), 4);
+    let error = refused(long(["a", "b", "c", "b"]), dropping, &["1 problem", "line 200005", "`b`", "line 3"]);
+    assert!(!error.to_string().contains("`c`"), "{error}");
+
+    let lenient = ColumnOptions { levels: vec!["a".into()], unseen: Unseen::Base, ..unique() };
+    assert_eq!(read("size,y\nx,1\nz,2\na,3\n", declare("size", lenient.clone())).unwrap().rows(), 3);
+    refused("size,y\nx,1\nz,2\nx,3\n", declare("size", lenient), &["line 4", "`x`", "line 2"]);
 }
