@@ -128,7 +128,7 @@ impl Gathered {
     /// Fits a model to the training rows and evaluates it on those held out.
     ///
     /// # Errors
-    /// As [`train`].
+    /// As [`train`], and where the estimator was to be fitted elsewhere.
     pub fn train(&self, name: &ModelName, data: Digest, config: Digest) -> Result<Trained, TrainError> {
         self.options.check()?;
         self.check()?;

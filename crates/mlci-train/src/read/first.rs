@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     BlockError, DataReport, Distinct, Role, Table,
-    stream::{Batch, Keep, Kept, LevelCounts, Marginal, Passed, Side, Sides},
+    stream::{Batch, Keep, Kept, LevelCounts, Marginal, Passed, Side, Sides, Training},
 };
 
 /// The rows that are kept, and what is known of every column.
@@ -28,7 +28,7 @@ pub(super) struct First<'p> {
     rows: Rows<'p>,
     held_out: Keep,
     sample: Keep,
-    training: Option<Keep>,
+    training: Training<Keep>,
     /// The columns that are not used, as long as they are numeric.
     spare: Vec<Option<Marginal>>,
     /// The different values of each feature and, last, of the target, as long as they are few.
@@ -46,7 +46,7 @@ impl<'p> First<'p> {
             rows: Rows::new(plan, pass.read.missing),
             held_out: keep(keeping.held_out),
             sample: keep(keeping.sample),
-            training: keeping.keeps.then(|| keep(usize::MAX)),
+            training: keeping.keeps.start(|| keep(usize::MAX)),
             spare: vec![Some(Marginal::EMPTY); unused],
             distinct: vec![Some(HashSet::default()); plan.features.len() + 1],
             levels: LevelCounts::of(&pass.recipe.levels),
@@ -74,10 +74,8 @@ impl<'p> First<'p> {
         self.held_out.offered += sides.iter().filter(|side| **side == Side::HeldOut).count() as u64;
         to_test.iter().for_each(|(row, place)| self.held_out.offer(&batch, *row, *place));
         to_sample.iter().for_each(|(row, place)| self.sample.offer(&batch, *row, *place));
-        if let Some(training) = &mut self.training {
-            let train = sides.iter().enumerate().filter(|(_, side)| **side != Side::HeldOut);
-            train.for_each(|(row, _)| training.offer(&batch, row, 1));
-        }
+        let train = sides.iter().enumerate().filter(|(_, side)| **side != Side::HeldOut);
+        train.for_each(|(row, _)| self.training.take(&batch, row));
         bounds.held_out.store(self.held_out.bound(), Ordering::Relaxed);
         bounds.sample.store(self.sample.bound(), Ordering::Relaxed);
 
@@ -101,8 +99,7 @@ impl<'p> First<'p> {
         let plan = self.plan;
         let rows = self.rows.sound()?;
         let held_out_of = self.held_out.offered;
-        let (held_out, sample, training) =
-            (self.held_out.finish(), self.sample.finish(), self.training.map(Keep::finish));
+        let (held_out, sample) = (self.held_out.finish(), self.sample.finish());
         let used: Vec<Marginal> = match &sides {
             Ok(sides) => sides.all.clone(),
             // Columns that cannot be summed up are described by the sample.
@@ -155,7 +152,8 @@ impl<'p> First<'p> {
         assemble::check_classes(&schema.target)?;
         let report = DataReport { rows_read: rows.read, rows_kept: rows.kept, dropped: rows.dropped, columns };
         let table = |kept: Kept| -> Table { kept.table(schema.clone(), &spare, report.clone()) };
-        let (held_out, sample, training) = (table(held_out), table(sample), training.map(table));
+        let training = self.training.finish(|rows| table(rows.finish()));
+        let (held_out, sample) = (table(held_out), table(sample));
         Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report, levels: self.levels })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::{in_order_then, lock},
     split::Purpose,
-    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
+    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums, Training},
 };
 
 impl Gathered {
@@ -25,7 +25,7 @@ impl Gathered {
     /// As [`Self::of`], for an estimator that was fitted elsewhere.
     pub(crate) fn without_fit(table: &Table, options: &TrainOptions) -> Self {
         let plan = Plan::new(options, table.schema.features.len() + 1 + table.spare.len());
-        Self::with(table, options, &Plan { fits: false, keeps: false, ..plan })
+        Self::with(table, options, &Plan { fits: false, keeps: Training::Nothing, ..plan })
     }
 
     fn with(table: &Table, options: &TrainOptions, plan: &Plan) -> Self {
@@ -33,7 +33,7 @@ impl Gathered {
         let (width, spare) = (table.schema.features.len(), table.spare.len());
         let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());
         let (mut held_out, mut sample) = (keep(plan.held_out), keep(plan.sample));
-        let mut training = plan.keeps.then(|| keep(usize::MAX));
+        let mut training = plan.keeps.start(|| keep(usize::MAX));
         let columns: Vec<_> = table.schema.features.iter().chain([&table.schema.target]).cloned().collect();
         let recipe = recipe(&columns, plan);
         let mut levels = LevelCounts::of(&recipe.levels);
@@ -41,13 +41,12 @@ impl Gathered {
             let side = plan.side(*hash);
             levels.add(side, batch.features_of(row), *target);
             sample.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Sample));
-            match (side, &mut training) {
-                (Side::HeldOut, _) => {
+            match side {
+                Side::HeldOut => {
                     held_out.offered += 1;
                     held_out.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Test));
                 }
-                (Side::Fold(_), Some(training)) => training.offer(&batch, row, 1),
-                (Side::Fold(_), None) => {}
+                Side::Fold(_) => training.take(&batch, row),
             }
         }
         let names: Vec<Option<String>> = table.spare.iter().map(|(name, _)| Some(name.clone())).collect();
@@ -60,7 +59,7 @@ impl Gathered {
             held_out_of: held_out.offered,
             held_out: finish(held_out),
             sample: finish(sample),
-            training: training.map(finish),
+            training: training.finish(finish),
             sides: if plan.factors { factors() } else { products() },
             levels,
         };

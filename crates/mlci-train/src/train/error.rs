@@ -40,6 +40,12 @@ pub enum TrainError {
         /// Why not.
         why: Vec<String>,
     },
+    /// The estimator was to be fitted elsewhere.
+    #[error(
+        "the options say that the estimator is fitted elsewhere (`elsewhere`), so that no rows to fit to were kept: \
+        hand it to `Gathered::adopt`, or gather the data without that option"
+    )]
+    Elsewhere,
     /// The share to hold out is none.
     #[error("`[train] test_fraction` is {fraction}: it has to lie between 0 and 1, such as 0.2")]
     TestFraction {
