@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     BlockError, DataReport, Distinct, Role, Table,
-    stream::{Batch, Keep, Kept, LevelCounts, Marginal, Passed, Side, Sides, Training},
+    stream::{Batch, Keep, Kept, LevelCounts, Marginal, Others, Passed, Side, Sides, Training},
 };
 
 /// The rows that are kept, and what is known of every column.
@@ -40,13 +40,14 @@ impl<'p> First<'p> {
     pub(super) fn new(pass: &Pass<'p>) -> Self {
         let (plan, keeping) = (pass.plan, pass.keeping);
         let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count();
-        let keep = |capacity| Keep::new(capacity, plan.features.len(), unused, plan.id.is_some());
+        let others = unused + plan.unused_categories().count();
+        let keep = |capacity| Keep::new(capacity, plan.features.len(), others, plan.id.is_some());
         Self {
             plan,
             rows: Rows::new(plan, pass.read.missing),
             held_out: keep(keeping.held_out),
             sample: keep(keeping.sample),
-            training: keeping.keeps.start(|| keep(usize::MAX)),
+            training: keeping.keeps.start(|| Keep::new(usize::MAX, plan.features.len(), 0, false)),
             spare: vec![Some(Marginal::EMPTY); unused],
             distinct: vec![Some(HashSet::default()); plan.features.len() + 1],
             levels: LevelCounts::of(&pass.recipe.levels),
@@ -62,11 +63,15 @@ impl<'p> First<'p> {
                 _ => *all = None,
             }
         }
+        // The rows that are kept have the positions of all chunks.
+        self.rows.unite_levels(&mut rows);
         let unused = rows.tallies.iter().zip(&self.plan.roles).filter(|(_, role)| **role == Role::Unused);
+        let numbers = unused.map(|(tally, _)| tally.spare.as_deref().unwrap_or_default());
+        let positions = rows.tallies.iter().filter_map(|tally| tally.positions.as_deref());
         let batch = Batch {
             features: &rows.matrix,
             target: &rows.target,
-            spare: unused.map(|(tally, _)| tally.spare.as_deref().unwrap_or_default()).collect(),
+            spare: numbers.chain(positions).collect(),
             lines: &rows.lines,
             hashes: &rows.hashes,
             ids: self.plan.id.is_some().then_some(&rows.ids),
@@ -151,7 +156,9 @@ impl<'p> First<'p> {
         };
         assemble::check_classes(&schema.target)?;
         let report = DataReport { rows_read: rows.read, rows_kept: rows.kept, dropped: rows.dropped, columns };
-        let table = |kept: Kept| -> Table { kept.table(schema.clone(), &spare, report.clone()) };
+        let category = |position: usize| rows.tallies.get(position)?.other_levels(plan.name(position));
+        let others = Others { numbers: spare, categories: plan.unused_categories().map(category).collect() };
+        let table = |kept: Kept| -> Table { kept.table(schema.clone(), &others, report.clone()) };
         let training = self.training.finish(|rows| table(rows.finish()));
         let (held_out, sample) = (table(held_out), table(sample));
         Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report, levels: self.levels })

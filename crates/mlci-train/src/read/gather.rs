@@ -56,7 +56,7 @@ pub fn gather<R: Read + Send>(
     } else {
         chunks
     };
-    let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count();
+    let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count() + plan.unused_categories().count();
     let width = plan.features.len() + 1;
     let keeping = Keeping::new(train, width + unused);
     let recipe = recipe(&plan.known_columns(), &keeping);

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 /// The levels of a category that were found in the data so far, in the order in which they came.
-#[derive(Default)]
-pub(super) struct Levels {
+#[derive(Default, Clone)]
+pub(crate) struct Levels {
     names: Vec<String>,
     positions: HashMap<String, usize>,
     /// How many of them stay, whatever becomes of the row that is read.
@@ -11,7 +11,7 @@ pub(super) struct Levels {
 
 impl Levels {
     /// More levels than this are hardly meant: each is a column of the model.
-    pub(super) const LIMIT: usize = 1000;
+    pub(crate) const LIMIT: usize = 1000;
 
     /// The position of a level, which is added where it is new. Beyond the limit all new ones share a position.
     pub(super) fn position(&mut self, level: &str) -> usize {
@@ -73,7 +73,7 @@ fn replacement(map: &[usize]) -> Option<Vec<f64>> {
 }
 
 /// Replaces a position by what [`Levels::unite`] or [`Levels::sorted`] says.
-pub(super) fn replace(position: &mut f64, map: &[f64]) {
+pub(crate) fn replace(position: &mut f64, map: &[f64]) {
     if let Some(new) = map.get(*position as usize) {
         *position = *new;
     }

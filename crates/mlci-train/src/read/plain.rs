@@ -237,6 +237,9 @@ impl<'c> Reader<'c> {
                     tally.miss(line);
                 }
                 tally.keep(role, cell, &Field::text(field));
+                if let Some(rule) = self.plan.rules.get(*position) {
+                    tally.keep_level(rule, &Field::text(field));
+                }
             }
             if role == Role::Id {
                 rows.ids.push(String::from_utf8_lossy(field).into_owned());
@@ -299,7 +302,10 @@ mod tests {
                 };
                 proptest::prop_assert_eq!(bits(&plain), bits(&slow));
                 proptest::prop_assert_eq!((&plain.lines, &plain.hashes), (&slow.lines, &slow.hashes));
-                proptest::prop_assert_eq!((&plain.spare, &plain.ids), (&slow.spare, &slow.ids));
+                proptest::prop_assert_eq!(
+                    (&plain.spare, &plain.ids, &plain.categories),
+                    (&slow.spare, &slow.ids, &slow.categories)
+                );
                 proptest::prop_assert_eq!((&plain.schema, &plain.report), (&slow.schema, &slow.report));
             }
             (plain, slow) => {
@@ -338,6 +344,7 @@ mod tests {
                         .insert("a".into(), ColumnOptions { kind, levels, fill, ..ColumnOptions::default() });
                     let unique = ColumnOptions { unique: true, ..ColumnOptions::default() };
                     options.columns.insert("id".into(), unique);
+                    options.columns.insert("note".into(), ColumnOptions { kind, ..ColumnOptions::default() });
                 })?;
             }
         }

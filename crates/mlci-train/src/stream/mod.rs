@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use mlci_model::{Design, Schema};
 
 pub(crate) use self::{
-    keep::{Batch, Keep, Kept},
+    keep::{Batch, Keep, Kept, Others},
     lanes::{Cuts, Full, Lanes, Recipe, Side, Summed},
     levels::LevelCounts,
     marginal::Marginal,

@@ -10,7 +10,10 @@ use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::{in_order_then, lock},
     split::Purpose,
-    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums, Training},
+    stream::{
+        Batch, Cuts, Full, Keep, Lanes, LevelCounts, Others, Passed, Plan, Recipe, Side, Sides, Summed, Sums, Training,
+    },
+    table::{OtherCategory, OtherLevels},
 };
 
 impl Gathered {
@@ -18,22 +21,22 @@ impl Gathered {
     #[must_use]
     pub fn of(table: &Table, options: &TrainOptions) -> Self {
         let width = table.schema.features.len();
-        let plan = Plan::new(options, width + 1 + table.spare.len());
+        let plan = Plan::new(options, width + 1 + others(table));
         Self::with(table, options, &plan)
     }
 
     /// As [`Self::of`], for an estimator that was fitted elsewhere.
     pub(crate) fn without_fit(table: &Table, options: &TrainOptions) -> Self {
-        let plan = Plan::new(options, table.schema.features.len() + 1 + table.spare.len());
+        let plan = Plan::new(options, table.schema.features.len() + 1 + others(table));
         Self::with(table, options, &Plan { fits: false, keeps: Training::Nothing, ..plan })
     }
 
     fn with(table: &Table, options: &TrainOptions, plan: &Plan) -> Self {
         let batch = Batch::of(table);
-        let (width, spare) = (table.schema.features.len(), table.spare.len());
+        let (width, spare) = (table.schema.features.len(), others(table));
         let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());
         let (mut held_out, mut sample) = (keep(plan.held_out), keep(plan.sample));
-        let mut training = plan.keeps.start(|| keep(usize::MAX));
+        let mut training = plan.keeps.start(|| Keep::new(usize::MAX, width, 0, false));
         let columns: Vec<_> = table.schema.features.iter().chain([&table.schema.target]).cloned().collect();
         let recipe = recipe(&columns, plan);
         let mut levels = LevelCounts::of(&recipe.levels);
@@ -49,8 +52,14 @@ impl Gathered {
                 Side::Fold(_) => training.take(&batch, row),
             }
         }
-        let names: Vec<Option<String>> = table.spare.iter().map(|(name, _)| Some(name.clone())).collect();
-        let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &names, table.report.clone());
+        let category = |OtherCategory { name, levels, .. }: &OtherCategory| {
+            Some(OtherLevels { name: name.clone(), levels: levels.clone(), map: None })
+        };
+        let others = Others {
+            numbers: table.spare.iter().map(|(name, _)| Some(name.clone())).collect(),
+            categories: table.categories.iter().map(category).collect(),
+        };
+        let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &others, table.report.clone());
         let factors = || Ok(Sides::of(sums(&batch, plan, &recipe)?, recipe.width, Sums::Qr));
         let products = || Ok(Sides::of(sums(&batch, plan, &recipe)?, recipe.width, Sums::Moments));
         let passed = Passed {
@@ -69,6 +78,11 @@ impl Gathered {
             Err(never) => match never {},
         }
     }
+}
+
+/// How many columns it has that are no features.
+fn others(table: &Table) -> usize {
+    table.spare.len() + table.categories.len()
 }
 
 /// What becomes of rows with these features and, last, this target.

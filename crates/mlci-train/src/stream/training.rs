@@ -10,7 +10,7 @@ pub(crate) enum Training<R> {
     Nothing,
     /// The lines that they begin on, for whoever reads them elsewhere.
     Lines(Vec<u64>),
-    /// All that there is of them.
+    /// Their features and targets.
     Rows(R),
 }
 
