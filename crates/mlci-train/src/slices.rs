@@ -69,7 +69,7 @@ pub fn slices(gathered: &Gathered, columns: &[String]) -> Result<Vec<SliceColumn
 }
 
 fn slice(gathered: &Gathered, training: &[usize], column: &str) -> Result<SliceColumn, SliceError> {
-    let schema = &gathered.schema;
+    let schema = &gathered.held_out.schema;
     let described = schema.features.iter().chain([&schema.target]).find(|used| used.name == column);
     let (names, place) = if let Some(category) = described.filter(|used| used.kind == Kind::Category) {
         by_level(&category.levels, &values(&gathered.held_out, column)?)

@@ -8,11 +8,13 @@ mod marginal;
 mod sums;
 mod table;
 mod training;
+mod unlearned;
 
 use std::collections::BTreeMap;
 
 use mlci_model::{Design, Schema};
 
+pub use self::unlearned::UnlearnedLevel;
 pub(crate) use self::{
     keep::{Batch, Keep, Kept, Others},
     lanes::{Cuts, Full, Lanes, Recipe, Side, Summed},
@@ -21,6 +23,7 @@ pub(crate) use self::{
     sums::{Sides, Sums},
     table::recipe,
     training::{KeepTraining, Training},
+    unlearned::Unlearned,
 };
 use crate::{
     Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions, fit::Standardised,
@@ -54,6 +57,7 @@ pub struct Gathered {
     pub(crate) options: TrainOptions,
     pub(crate) schema: Schema,
     pub(crate) report: DataReport,
+    /// With the levels of all rows: another model may know more of them.
     pub(crate) held_out: Table,
     pub(crate) sample: Table,
     pub(crate) training: Training<Table>,
@@ -62,6 +66,7 @@ pub struct Gathered {
     /// The columns of the training rows, the target last.
     pub(crate) columns: Vec<Marginal>,
     pub(crate) levels: LevelCounts,
+    pub(crate) unlearned: Vec<UnlearnedLevel>,
     sums: Option<Result<Sums, BlockError>>,
     /// Fits to all training rows, and to all but those of each fold, as far as there is one.
     fits: BTreeMap<Option<u64>, LinearFit>,
@@ -152,13 +157,18 @@ impl Gathered {
         options: &TrainOptions,
         again: impl FnOnce() -> Result<Result<Sides, BlockError>, E>,
     ) -> Result<Self, E> {
-        let Passed { schema, report, held_out, held_out_of, sample, training, sides, levels } = passed;
+        let Passed { schema, report, held_out, held_out_of, mut sample, mut training, sides, mut levels } = passed;
         let width = schema.features.len() + 1;
         let kept = held_out.rows() as u64;
-        let (columns, sums) = match sides {
+        let (mut columns, sums) = match sides {
             Ok(Sides { training, sums, .. }) => (training, Ok(sums)),
             Err(error) => (vec![Marginal::EMPTY; width], Err(error)),
         };
+        // A program of one's own is told of all levels.
+        let unlearned = if options.elsewhere { Unlearned::default() } else { Unlearned::of(&schema, &levels) };
+        let schema = unlearned.schema(schema);
+        unlearned.counts(&mut levels, &mut columns);
+        std::iter::once(&mut sample).chain(training.rows_mut()).for_each(|table| unlearned.table(table, &schema));
         let rows = RowCounts {
             train: report.rows_kept.saturating_sub(held_out_of),
             test: kept,
@@ -174,15 +184,16 @@ impl Gathered {
             rows,
             columns,
             levels,
+            unlearned: unlearned.levels.clone(),
             sums: None,
             fits: BTreeMap::new(),
         };
         if !is_summed(options) {
             return Ok(gathered);
         }
-        gathered.sums = Some(sums);
+        gathered.sums = Some(sums.map(|sums| unlearned.sums(sums)));
         if !options.algorithm.needs_penalty() && gathered.has_ill_conditioned_fits() {
-            gathered.sums = Some(again()?.map(|sides| sides.sums));
+            gathered.sums = Some(again()?.map(|sides| unlearned.sums(sides.sums)));
             gathered.has_ill_conditioned_fits();
         }
         Ok(gathered)
@@ -227,7 +238,8 @@ impl Gathered {
         &self.report
     }
 
-    /// The features and the target, with their ranges over all rows.
+    /// The features and the target, with their ranges over all rows, as the model will have them: without
+    /// [levels that it does not know](crate::UnlearnedLevel).
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema

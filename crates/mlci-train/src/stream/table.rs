@@ -10,9 +10,7 @@ use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::{in_order_then, lock},
     split::Purpose,
-    stream::{
-        Batch, Cuts, Full, Keep, Lanes, LevelCounts, Others, Passed, Plan, Recipe, Side, Sides, Summed, Sums, Training,
-    },
+    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Others, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
     table::{OtherCategory, OtherLevels},
 };
 
@@ -20,18 +18,7 @@ impl Gathered {
     /// What a pass over the data of a table leaves of it.
     #[must_use]
     pub fn of(table: &Table, options: &TrainOptions) -> Self {
-        let width = table.schema.features.len();
-        let plan = Plan::new(options, width + 1 + others(table));
-        Self::with(table, options, &plan)
-    }
-
-    /// As [`Self::of`], for an estimator that was fitted elsewhere.
-    pub(crate) fn without_fit(table: &Table, options: &TrainOptions) -> Self {
-        let plan = Plan::new(options, table.schema.features.len() + 1 + others(table));
-        Self::with(table, options, &Plan { fits: false, keeps: Training::Nothing, ..plan })
-    }
-
-    fn with(table: &Table, options: &TrainOptions, plan: &Plan) -> Self {
+        let plan = &Plan::new(options, table.schema.features.len() + 1 + others(table));
         let batch = Batch::of(table);
         let (width, spare) = (table.schema.features.len(), others(table));
         let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());

@@ -49,6 +49,13 @@ impl Training<Keep> {
 }
 
 impl Training<Table> {
+    pub(crate) fn rows_mut(&mut self) -> Option<&mut Table> {
+        match self {
+            Self::Rows(table) => Some(table),
+            Self::Nothing | Self::Lines(_) => None,
+        }
+    }
+
     pub(crate) fn lines(&self) -> Option<&[u64]> {
         match self {
             Self::Nothing => None,

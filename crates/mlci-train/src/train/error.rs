@@ -77,10 +77,12 @@ pub enum TrainError {
         rows: usize,
     },
     /// A category has levels of which no training row tells anything.
-    #[error("{}", levels::explain(column, levels, others, *rows))]
+    #[error("{}", levels::explain(column, base, levels, others, *rows))]
     Levels {
         /// The category.
         column: String,
+        /// Its base level.
+        base: String,
         /// Those levels.
         levels: Vec<String>,
         /// The other levels, the base level first; a single one is in all rows.

@@ -23,6 +23,7 @@ mod reference;
 mod slices;
 mod split;
 mod train;
+mod unlearned;
 mod validation;
 mod wine;
 
