@@ -85,5 +85,5 @@ pub use crate::{
     onnx::{Onnx, OnnxColumn, OnnxElement, OnnxError, OnnxInput, OnnxOutput},
     profile::Profile,
     schema::{Column, Kind, Range, Schema, Unseen},
-    value::{NoValue, Value, is_missing},
+    value::{MAX_EXACT_INTEGER, NoValue, Value, is_missing},
 };

@@ -53,8 +53,8 @@ pub enum NoValue {
     NotADate,
 }
 
-/// The largest magnitude up to which every whole number is an `f64`.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// The largest magnitude up to which every whole number is an `f64` (IEEE 754-2019, binary64: 53 digits of precision).
+pub const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
 const MARKERS: [&str; 5] = ["NA", "N/A", "NaN", "null", "None"];
 
@@ -98,11 +98,11 @@ impl Column {
     pub fn value_of_number(&self, number: f64) -> Result<f64, NoValue> {
         match self.kind {
             // Beyond 2^53 digits may be lost, and it would be the level of another number.
-            Kind::Category if number.abs() > EXACT => Err(NoValue::NoLevel),
+            Kind::Category if number.abs() > MAX_EXACT_INTEGER as f64 => Err(NoValue::NoLevel),
             Kind::Category => self.level(&number.to_string()).ok_or(NoValue::NoLevel),
             Kind::Date => Err(NoValue::NotADate),
             _ if !number.is_finite() => Err(NoValue::NotFinite),
-            Kind::Integer if number.fract() != 0.0 || number.abs() > EXACT => Err(NoValue::NotWhole),
+            Kind::Integer if number.fract() != 0.0 || number.abs() > MAX_EXACT_INTEGER as f64 => Err(NoValue::NotWhole),
             Kind::Float | Kind::Integer => Ok(number),
         }
     }

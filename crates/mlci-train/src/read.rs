@@ -34,7 +34,6 @@ mod tally;
 mod text;
 mod violations;
 
-pub(crate) use self::error::some;
 use self::{
     chunks::{Chunk, Chunks},
     comments::Comments,
@@ -52,6 +51,10 @@ pub use self::{
     options::{ColumnOptions, MissingPolicy, ReadOptions},
     problem::{Place, Problem, ProblemCount, ProblemKind, TextColumn},
     source::Compression,
+};
+pub(crate) use self::{
+    error::some,
+    levels::{Levels, replace},
 };
 
 /// Reads CSV (RFC 4180) whose first line names the columns.

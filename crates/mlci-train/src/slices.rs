@@ -2,11 +2,11 @@
 
 mod check;
 
-use mlci_model::{Kind, Profile};
+use mlci_model::{Column, Kind, Profile};
 
 pub(crate) use self::check::check;
 pub use self::check::{GroupReport, SliceReport};
-use crate::{Gathered, Table, number::short};
+use crate::{Gathered, Table, number::significant, read::Levels};
 
 /// The held-out rows in groups, by the value of one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,15 +40,21 @@ pub enum SliceError {
         nearest: Option<String>,
     },
     /// It has one, but not as numbers or levels.
-    #[error("`[gate] slices` names `{column}`, which is not wholly numeric: declare it a category (`[data.columns]`)")]
+    #[error(
+        "`[gate] slices` names `{column}`, which is neither wholly numeric nor a category of at most {limit} levels: \
+        declare what has levels as one, `[data.columns.{column:?}] kind = \"category\"`; the id and other texts cannot \
+        group rows",
+        limit = Levels::LIMIT
+    )]
     Unusable {
         /// The column.
         column: String,
     },
 }
 
-/// Groups the rows held out by columns of the data, features or not: by the levels of a category, the values of a number
-/// that has at most ten in training, or else by the tenths of the training rows (of many, a sample).
+/// Groups the rows held out by columns of the data, features or not: by the levels of a category (and, of one that is no
+/// feature, those that lack it), the values of a number that has at most ten in training, or else by the tenths of the
+/// training rows (of many, a sample).
 ///
 /// # Errors
 /// [`SliceError`] where there is no such column, or it is neither numeric nor a category.
@@ -58,14 +64,17 @@ pub fn slices(gathered: &Gathered, columns: &[String]) -> Result<Vec<SliceColumn
 }
 
 fn slice(gathered: &Gathered, training: &[usize], column: &str) -> Result<SliceColumn, SliceError> {
-    let described = gathered.schema.features.iter().find(|feature| feature.name == column);
-    let levels = described.filter(|column| column.kind == Kind::Category).map(|column| column.levels.as_slice());
-    let held_out = values(&gathered.held_out, column)?;
-    let sample = values(&gathered.sample, column)?;
-    let training: Vec<f64> = training.iter().filter_map(|row| sample.get(*row).copied()).collect();
-    let (names, place) = match levels {
-        Some(levels) => by_level(levels, &held_out),
-        None => by_number(&training, &held_out),
+    let schema = &gathered.held_out.schema;
+    let described = schema.features.iter().chain([&schema.target]).find(|used| used.name == column);
+    let (names, place) = if let Some(category) = described.filter(|used| used.kind == Kind::Category) {
+        by_level(&category.levels, &values(&gathered.held_out, column)?)
+    } else if let Some(other) = gathered.held_out.categories.iter().find(|other| other.name == column) {
+        by_level(&other.levels, &other.positions)
+    } else {
+        let held_out = values(&gathered.held_out, column)?;
+        let sample = values(&gathered.sample, column)?;
+        let training: Vec<f64> = training.iter().filter_map(|row| sample.get(*row).copied()).collect();
+        by_number(described, &training, &held_out)
     };
     let mut groups: Vec<Group> = names.into_iter().map(|name| Group { name, rows: Vec::new() }).collect();
     for (row, place) in place.into_iter().enumerate() {
@@ -102,10 +111,11 @@ fn missing(table: &Table, column: &str) -> SliceError {
 type Placed = (Vec<String>, Vec<usize>);
 
 fn by_level(levels: &[String], held_out: &[f64]) -> Placed {
-    (levels.to_vec(), held_out.iter().map(|value| *value as usize).collect())
+    let name = |level: &String| if level.is_empty() { "(missing)".to_owned() } else { level.clone() };
+    (levels.iter().map(name).collect(), held_out.iter().map(|value| *value as usize).collect())
 }
 
-fn by_number(training: &[f64], held_out: &[f64]) -> Placed {
+fn by_number(column: Option<&Column>, training: &[f64], held_out: &[f64]) -> Placed {
     const FEW: usize = 10;
     let mut values = training.to_vec();
     values.sort_by(f64::total_cmp);
@@ -115,15 +125,26 @@ fn by_number(training: &[f64], held_out: &[f64]) -> Placed {
         values.sort_by(f64::total_cmp);
         values.dedup();
         let place = held_out.iter().map(|value| values.partition_point(|other| other < value)).collect();
-        return (values.into_iter().map(short).collect(), place);
+        return (told_apart(column, &values), place);
     }
     let Some(profile) = Profile::of(training) else { return (Vec::new(), Vec::new()) };
-    let edges = &profile.edges;
+    let edges = told_apart(column, &profile.edges);
     let name = |bin: usize| match (bin.checked_sub(1).and_then(|below| edges.get(below)), edges.get(bin)) {
-        (None, Some(to)) => format!("up to {}", short(*to)),
-        (Some(from), Some(to)) => format!("above {} up to {}", short(*from), short(*to)),
-        (Some(from), None) => format!("above {}", short(*from)),
+        (None, Some(to)) => format!("up to {to}"),
+        (Some(from), Some(to)) => format!("above {from} up to {to}"),
+        (Some(from), None) => format!("above {from}"),
         (None, None) => "all".to_owned(),
     };
     ((0..=edges.len()).map(name).collect(), held_out.iter().map(|value| profile.bin(*value)).collect())
+}
+
+/// Ascending values as people write them, with as many digits as tell them apart.
+fn told_apart(column: Option<&Column>, values: &[f64]) -> Vec<String> {
+    // Numbers of 64 bits differ in one of the first 17 (IEEE 754-2019, table 9.1).
+    const DIGITS: std::ops::RangeInclusive<usize> = 4..=17;
+    let date = column.filter(|column| column.kind == Kind::Date);
+    let dates = date.map(|date| values.iter().map(|value| date.shown(*value).to_string()).collect::<Vec<_>>());
+    let numbers = DIGITS.map(|digits| values.iter().map(|value| significant(*value, digits)).collect());
+    let are_apart = |names: &Vec<String>| names.windows(2).all(|pair| pair.first() != pair.last());
+    dates.into_iter().chain(numbers).find(are_apart).unwrap_or_default()
 }

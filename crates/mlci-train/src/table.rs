@@ -3,7 +3,7 @@ use std::fmt;
 use mlci_model::{Column, Kind, PredictError, Schema};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::{DataReport, RowUnit};
+use crate::{DataReport, RowUnit, read::replace};
 
 /// Data that has been read: a matrix of features, the target, and what else can be of use. At least one row.
 #[derive(Debug, Clone)]
@@ -13,10 +13,40 @@ pub struct Table {
     pub(crate) target: Array1<f64>,
     /// Columns that are no features, but wholly numeric.
     pub(crate) spare: Vec<(String, Vec<f64>)>,
+    /// Columns that are no features, but declared as categories.
+    pub(crate) categories: Vec<OtherCategory>,
     pub(crate) lines: Vec<u64>,
     pub(crate) hashes: Vec<u64>,
     pub(crate) ids: Option<Vec<String>>,
     pub(crate) report: DataReport,
+}
+
+/// A category that is neither a feature nor the target.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OtherCategory {
+    pub(crate) name: String,
+    /// By the bytes of their names; the one of no name stands for missing values.
+    pub(crate) levels: Vec<String>,
+    /// Which of them each row has.
+    pub(crate) positions: Vec<f64>,
+}
+
+/// What is known of such a column without its rows.
+#[derive(Debug, Clone)]
+pub(crate) struct OtherLevels {
+    pub(crate) name: String,
+    pub(crate) levels: Vec<String>,
+    /// What each position becomes, where any changes.
+    pub(crate) map: Option<Vec<f64>>,
+}
+
+impl OtherLevels {
+    pub(crate) fn column(&self, mut positions: Vec<f64>) -> OtherCategory {
+        if let Some(map) = &self.map {
+            positions.iter_mut().for_each(|position| replace(position, map));
+        }
+        OtherCategory { name: self.name.clone(), levels: self.levels.clone(), positions }
+    }
 }
 
 impl Table {

@@ -5,7 +5,7 @@ use mlci_model::{Column, Estimator, Generalized, Golden, Kind, Link, Model, Part
 
 use crate::{
     Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, Gathered,
-    HyperParameters, Leak, LinearFit, Metrics, RowCounts, RowPlace, ScoreError, Scored, Table, classes,
+    HyperParameters, Leak, LinearFit, Metrics, RowCounts, RowPlace, ScoreError, Scored, Table, UnlearnedLevel, classes,
     evaluate::{Unpredicted, evaluate_with, predict},
     interval, leakage, levels,
     read::parallel,
@@ -86,6 +86,8 @@ pub struct Trained {
     pub choice: Option<Choice>,
     /// Features that alone predict the target suspiciously well.
     pub leaks: Vec<Leak>,
+    /// Levels that no training row has, and the model so counts as the base level.
+    pub unlearned: Vec<UnlearnedLevel>,
 }
 
 /// Splits the rows, fits a model to the training rows and evaluates it on the rest.
@@ -121,15 +123,15 @@ pub fn adopt(
     data: Digest,
     config: Digest,
 ) -> Result<Trained, TrainError> {
-    let options = TrainOptions { folds: None, ..options.clone() };
-    Gathered::without_fit(table, &options).adopt(estimator, name, data, config)
+    let options = TrainOptions { folds: None, elsewhere: true, ..options.clone() };
+    Gathered::of(table, &options).adopt(estimator, name, data, config)
 }
 
 impl Gathered {
     /// Fits a model to the training rows and evaluates it on those held out.
     ///
     /// # Errors
-    /// As [`train`].
+    /// As [`train`], and where the estimator was to be fitted elsewhere.
     pub fn train(&self, name: &ModelName, data: Digest, config: Digest) -> Result<Trained, TrainError> {
         self.options.check()?;
         self.check()?;
@@ -278,7 +280,9 @@ impl Gathered {
         let all: Vec<usize> = (0..self.held_out.rows()).collect();
         for row in split::sample(&self.held_out, &all, options.seed, options.golden) {
             let at = RowPlace { unit: numbers.unit, line: self.held_out.row_numbers().of(row), row };
-            let row = self.held_out.features.row(row).to_vec();
+            let columns = |source| EvaluateError::Columns { model: name.to_string(), source };
+            let row =
+                self.held_out.values_for(draft.schema(), &[row]).map_err(columns).map_err(TrainError::Evaluate)?;
             let prediction = draft.predict_row(&row).map_err(|source| TrainError::Predict { at: Some(at), source })?;
             parts.golden.push(Golden { row, prediction });
         }
@@ -301,6 +305,7 @@ impl Gathered {
             parameters: HyperParameters::default(),
             choice: None,
             leaks,
+            unlearned: self.unlearned.clone(),
         })
     }
 

@@ -6,7 +6,7 @@ use super::{
     OnnxColumn, OnnxElement, OnnxError, OnnxInput, OnnxOutput,
     graph::{Graph, attribute, describe, element, shape},
 };
-use crate::{Column, Kind};
+use crate::{Column, Kind, MAX_EXACT_INTEGER};
 
 const PROBABILITIES: &str = "a classifier has to give probabilities: export one that has predict_proba, with \
                              `to_onnx(model, X, options={'zipmap': False})`";
@@ -110,7 +110,7 @@ pub(super) fn level_value(level: &str, element: OnnxElement) -> Option<f64> {
 
 /// Whether it is a whole number that an `f64` holds exactly.
 pub(super) fn is_integer(value: f64) -> bool {
-    value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0
+    value.fract() == 0.0 && value.abs() <= MAX_EXACT_INTEGER as f64
 }
 
 pub(super) fn output(graph: &Graph, target: &Column) -> Result<OnnxOutput, OnnxError> {

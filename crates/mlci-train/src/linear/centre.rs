@@ -142,6 +142,13 @@ impl Centre {
         self.mean.len()
     }
 
+    /// Of some columns, the target last among them.
+    pub(super) fn select(&self, columns: &[usize]) -> Self {
+        let of = |values: &[f64]| columns.iter().filter_map(|column| values.get(*column).copied()).collect();
+        let (mean, rest, low, high) = (of(&self.mean), of(&self.rest), of(&self.low), of(&self.high));
+        Self { mean, rest, low, high, rows: self.rows, weight: self.weight }
+    }
+
     pub(super) fn refuse_other_width(&self, later: &Self) -> Result<(), BlockError> {
         if self.width() == later.width() {
             return Ok(());

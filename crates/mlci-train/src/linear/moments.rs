@@ -59,6 +59,17 @@ impl Moments {
     /// The largest condition number of the columns, centred and of length 1, that sums of products can deal with.
     pub const CONDITION: f64 = 30.0;
 
+    /// What it is of rows that have these columns alone, which ascend and have the target last.
+    pub(crate) fn select(&self, columns: &[usize]) -> Self {
+        let pairs = columns
+            .iter()
+            .enumerate()
+            .flat_map(|(row, column)| columns.iter().take(row + 1).map(move |other| column * (column + 1) / 2 + other));
+        let places: Vec<usize> = pairs.collect();
+        let of = |values: &[f64]| places.iter().filter_map(|place| values.get(*place).copied()).collect();
+        Self { centre: self.centre.select(columns), scatter: of(&self.scatter), lost: of(&self.lost) }
+    }
+
     pub(super) fn of_sums(centre: Centre, scatter: Vec<f64>) -> Self {
         Self { centre, lost: vec![0.0; scatter.len()], scatter }
     }

@@ -58,6 +58,18 @@ impl BlockQr {
         self.r.view()
     }
 
+    /// What it is of rows that have these columns alone, which ascend and have the target last.
+    pub(crate) fn select(&self, columns: &[usize]) -> Self {
+        let (height, width) = (self.r.nrows(), columns.len());
+        let mut rows = Array2::zeros((height, width).f());
+        for (mut place, column) in rows.columns_mut().into_iter().zip(columns) {
+            place.assign(&self.r.column(*column));
+        }
+        let mut r = Array2::zeros((width, width).f());
+        absorb(&mut r, rows.view_mut(), height);
+        Self { centre: self.centre.select(columns), r }
+    }
+
     /// The standard deviations of the features and, last, of the target; divisor: the sum of the weights.
     pub(crate) fn deviations(&self) -> Vec<f64> {
         let root = self.centre.weight.sqrt();

@@ -21,7 +21,7 @@ pub(super) fn table(rows: Rows<'_>) -> Result<Table, ReadError> {
     let features = Array2::from_shape_vec((lines.len(), plan.features.len()), matrix).map_err(|_| ReadError::NoRows)?;
     let mut columns = Vec::with_capacity(plan.names.len());
     let mut schema_columns: Vec<Option<Column>> = vec![None; plan.names.len()];
-    let mut spare = Vec::new();
+    let (mut spare, mut categories) = (Vec::new(), Vec::new());
     let found = tallies.iter_mut().zip(&plan.rules).zip(levels);
     for (position, ((tally, rule), levels)) in found.enumerate() {
         let role = plan.roles.get(position).copied().unwrap_or(Role::Unused);
@@ -33,6 +33,9 @@ pub(super) fn table(rows: Rows<'_>) -> Result<Table, ReadError> {
         };
         let found = Found::of(role, rule, &levels, tally, values.as_deref());
         columns.push(report(plan.name(position), role, rule, &levels, tally, found));
+        if let (Some(category), Some(positions)) = (tally.other_levels(plan.name(position)), tally.positions.take()) {
+            categories.push(category.column(positions));
+        }
         let Some(values) = values else { continue };
         if role.is_used() {
             if let (Some(place), Some(range)) = (schema_columns.get_mut(position), Range::of(&values)) {
@@ -53,6 +56,7 @@ pub(super) fn table(rows: Rows<'_>) -> Result<Table, ReadError> {
         features,
         target: Array1::from(target),
         spare,
+        categories,
         report: DataReport { unit: plan.unit, rows_read: read, rows_kept: lines.len() as u64, dropped, columns },
         lines,
         hashes,

@@ -1,5 +1,5 @@
-/// The largest magnitude up to which every whole number is an `f64` (IEEE 754-2019, binary64: 53 digits of precision).
-pub(super) const EXACT: u64 = 1 << 53;
+pub(super) use mlci_model::MAX_EXACT_INTEGER as EXACT;
+use mlci_model::is_missing;
 
 /// What a cell holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,8 +24,6 @@ pub(super) enum Form {
     /// With point or exponent.
     Decimal,
 }
-
-const MARKERS: [&str; 5] = ["NA", "N/A", "NaN", "null", "None"];
 
 /// Reads a cell whose white space is trimmed.
 pub(super) fn parse(cell: &[u8]) -> Cell {
@@ -78,10 +76,6 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
         return None;
     }
     POWERS.get(decimals).map(|power| mantissa as f64 / power)
-}
-
-pub(super) fn is_missing(cell: &[u8]) -> bool {
-    cell.is_empty() || MARKERS.iter().any(|marker| cell.eq_ignore_ascii_case(marker.as_bytes()))
 }
 
 fn whole(cell: &[u8], negative: bool, digits: &[u8]) -> Cell {

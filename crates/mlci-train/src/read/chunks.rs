@@ -10,8 +10,8 @@ pub(super) struct Chunk {
     pub(super) line: u64,
     /// How many line ends it has.
     pub(super) lines: usize,
-    /// Whether the data ends with it.
-    pub(super) is_last: bool,
+    /// Whether the data ends with it, and within quotes.
+    pub(super) is_open: bool,
     /// Whether there may be a quote in it; if not, each line is a record.
     pub(super) has_quotes: bool,
 }
@@ -31,6 +31,7 @@ pub(super) struct Chunks<R> {
     line: u64,
     ended: bool,
     finished: bool,
+    is_open: bool,
 }
 
 /// The longest row: a quote that is never closed would have the whole data in memory.
@@ -52,6 +53,7 @@ impl<R: Read> Chunks<R> {
             line,
             ended: false,
             finished: false,
+            is_open: false,
         }
     }
 
@@ -88,7 +90,7 @@ impl<R: Read> Chunks<R> {
         let line = self.line;
         let lines = memchr::memchr_iter(b'\n', &bytes).count();
         self.line += lines as u64;
-        Ok(Some(Chunk { bytes, line, lines, is_last: self.finished, has_quotes }))
+        Ok(Some(Chunk { bytes, line, lines, is_open: self.is_open, has_quotes }))
     }
 
     /// Where the records of the next chunk end in the buffer, which is filled as far as that; and whether there may be
@@ -121,6 +123,8 @@ impl<R: Read> Chunks<R> {
                 if self.fill()? {
                     continue;
                 }
+                self.is_open = is_in_quotes(reader);
+                return Ok(at);
             }
             let input = self.buffer.get(at..self.filled).unwrap_or_default();
             let (result, read, _, _) = reader.read_record(input, &mut fields, &mut ends);
@@ -175,6 +179,21 @@ impl<R: Read> Chunks<R> {
     }
 }
 
+/// Whether what this reader has read ends within quotes: then a character and a line end behind it would be part of them.
+fn is_in_quotes(mut reader: csv_core::Reader) -> bool {
+    let (mut fields, mut ends) = ([0; 16], [0; 16]);
+    let mut rest = b"x\n".as_slice();
+    loop {
+        let (result, read, _, _) = reader.read_record(rest, &mut fields, &mut ends);
+        rest = rest.get(read..).unwrap_or_default();
+        match result {
+            csv_core::ReadRecordResult::Record => return false,
+            csv_core::ReadRecordResult::InputEmpty | csv_core::ReadRecordResult::End => return true,
+            csv_core::ReadRecordResult::OutputFull | csv_core::ReadRecordResult::OutputEndsFull => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,12 +208,12 @@ mod tests {
         }
     }
 
-    fn all(reader: impl Read, size: usize) -> Vec<(String, u64, bool, bool)> {
+    fn all(reader: impl Read, size: usize) -> Vec<(String, u64, bool)> {
         let mut chunks = Chunks::new(reader, size, b',', 2);
         let mut found = Vec::new();
         while let Some(chunk) = chunks.next().unwrap() {
             let text = String::from_utf8(chunk.bytes.clone()).unwrap();
-            found.push((text, chunk.line, chunk.is_last, chunk.has_quotes));
+            found.push((text, chunk.line, chunk.has_quotes));
             chunks.recycle(chunk.bytes);
         }
         found
@@ -202,12 +221,8 @@ mod tests {
 
     #[track_caller]
     fn check(data: &str, size: usize, expected: &[(&str, u64, bool)]) {
-        let last = expected.len().saturating_sub(1);
-        let expected: Vec<_> = expected
-            .iter()
-            .enumerate()
-            .map(|(index, (text, line, has_quotes))| ((*text).to_owned(), *line, index == last, *has_quotes))
-            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(text, line, has_quotes)| ((*text).to_owned(), *line, *has_quotes)).collect();
         assert_eq!(all(data.as_bytes(), size), expected);
         assert_eq!(all(Drops(data.as_bytes()), size), expected, "one byte a read");
     }
@@ -245,6 +260,28 @@ mod tests {
             }
         }
         found
+    }
+
+    #[test]
+    fn a_quote_that_the_end_of_the_data_leaves_open() {
+        let is_open = |data: &str, size| {
+            let records = records(data.as_bytes(), size);
+            let (last, others) = records.split_last().unwrap();
+            assert!(others.iter().all(|(.., is_open)| !is_open), "{data:?}");
+            last.2
+        };
+        for size in [1, 4, 1 << 20] {
+            for data in
+                ["\"", "1,\"", "1,\"2", "\"1\"\n\"2\",\"20", "1\n\"2\n", "1,\"a\n\"\"", "1,\"a\"\"b", "1,\"a\n\"\"\n"]
+            {
+                assert!(is_open(data, size), "{data:?} by {size}");
+            }
+            for data in
+                ["\"\"", "1,\"2\"", "1,\"2\"\n", "1,\"a\nb\"x", "1,\"a\nb\"", "1,\"a\n\"\"\"", "1,5\"", "\"1\"\n\n\n"]
+            {
+                assert!(!is_open(data, size), "{data:?} by {size}");
+            }
+        }
     }
 
     proptest::proptest! {

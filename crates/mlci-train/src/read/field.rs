@@ -82,6 +82,8 @@ impl<'f> Field<'f> {
                 Ok(text) => level(tally.levels.position(text)),
                 Err(_) => Cell::Text,
             },
+            // Of a row that the first pass has dropped, since it has found all others.
+            None if rule.has_found_levels() => level(0),
             None if rule.unseen == Unseen::Base => {
                 tally.unseen += 1;
                 level(0)

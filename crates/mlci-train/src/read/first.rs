@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     BlockError, DataReport, Distinct, Role, Table,
-    stream::{Batch, Keep, Kept, LevelCounts, Marginal, Passed, Side, Sides},
+    stream::{Batch, Keep, Kept, LevelCounts, Marginal, Others, Passed, Side, Sides, Training},
 };
 
 /// The rows that are kept, and what is known of every column.
@@ -28,7 +28,7 @@ pub(super) struct First<'p> {
     rows: Rows<'p>,
     held_out: Keep,
     sample: Keep,
-    training: Option<Keep>,
+    training: Training<Keep>,
     /// The columns that are not used, as long as they are numeric.
     spare: Vec<Option<Marginal>>,
     /// The different values of each feature and, last, of the target, as long as they are few.
@@ -40,13 +40,14 @@ impl<'p> First<'p> {
     pub(super) fn new(pass: &Pass<'p>) -> Self {
         let (plan, keeping) = (pass.plan, pass.keeping);
         let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count();
-        let keep = |capacity| Keep::new(capacity, plan.features.len(), unused, plan.id.is_some());
+        let others = unused + plan.unused_categories().count();
+        let keep = |capacity| Keep::new(capacity, plan.features.len(), others, plan.id.is_some());
         Self {
             plan,
             rows: Rows::new(plan, pass.read.missing),
             held_out: keep(keeping.held_out),
             sample: keep(keeping.sample),
-            training: keeping.keeps.then(|| keep(usize::MAX)),
+            training: keeping.keeps.start(|| Keep::new(usize::MAX, plan.features.len(), 0, false)),
             spare: vec![Some(Marginal::EMPTY); unused],
             distinct: vec![Some(HashSet::default()); plan.features.len() + 1],
             levels: LevelCounts::of(&pass.recipe.levels),
@@ -62,11 +63,15 @@ impl<'p> First<'p> {
                 _ => *all = None,
             }
         }
+        // The rows that are kept have the positions of all chunks.
+        self.rows.unite_levels(&mut rows);
         let unused = rows.tallies.iter().zip(&self.plan.roles).filter(|(_, role)| **role == Role::Unused);
+        let numbers = unused.map(|(tally, _)| tally.spare.as_deref().unwrap_or_default());
+        let positions = rows.tallies.iter().filter_map(|tally| tally.positions.as_deref());
         let batch = Batch {
             features: &rows.matrix,
             target: &rows.target,
-            spare: unused.map(|(tally, _)| tally.spare.as_deref().unwrap_or_default()).collect(),
+            spare: numbers.chain(positions).collect(),
             lines: &rows.lines,
             hashes: &rows.hashes,
             ids: self.plan.id.is_some().then_some(&rows.ids),
@@ -74,10 +79,8 @@ impl<'p> First<'p> {
         self.held_out.offered += sides.iter().filter(|side| **side == Side::HeldOut).count() as u64;
         to_test.iter().for_each(|(row, place)| self.held_out.offer(&batch, *row, *place));
         to_sample.iter().for_each(|(row, place)| self.sample.offer(&batch, *row, *place));
-        if let Some(training) = &mut self.training {
-            let train = sides.iter().enumerate().filter(|(_, side)| **side != Side::HeldOut);
-            train.for_each(|(row, _)| training.offer(&batch, row, 1));
-        }
+        let train = sides.iter().enumerate().filter(|(_, side)| **side != Side::HeldOut);
+        train.for_each(|(row, _)| self.training.take(&batch, row));
         bounds.held_out.store(self.held_out.bound(), Ordering::Relaxed);
         bounds.sample.store(self.sample.bound(), Ordering::Relaxed);
 
@@ -101,8 +104,7 @@ impl<'p> First<'p> {
         let plan = self.plan;
         let rows = self.rows.sound()?;
         let held_out_of = self.held_out.offered;
-        let (held_out, sample, training) =
-            (self.held_out.finish(), self.sample.finish(), self.training.map(Keep::finish));
+        let (held_out, sample) = (self.held_out.finish(), self.sample.finish());
         let used: Vec<Marginal> = match &sides {
             Ok(sides) => sides.all.clone(),
             // Columns that cannot be summed up are described by the sample.
@@ -155,8 +157,11 @@ impl<'p> First<'p> {
         assemble::check_classes(&schema.target)?;
         let unit = plan.unit;
         let report = DataReport { unit, rows_read: rows.read, rows_kept: rows.kept, dropped: rows.dropped, columns };
-        let table = |kept: Kept| -> Table { kept.table(schema.clone(), &spare, report.clone()) };
-        let (held_out, sample, training) = (table(held_out), table(sample), training.map(table));
+        let category = |position: usize| rows.tallies.get(position)?.other_levels(plan.name(position));
+        let others = Others { numbers: spare, categories: plan.unused_categories().map(category).collect() };
+        let table = |kept: Kept| -> Table { kept.table(schema.clone(), &others, report.clone()) };
+        let training = self.training.finish(|rows| table(rows.finish()));
+        let (held_out, sample) = (table(held_out), table(sample));
         Ok(Passed { held_out, held_out_of, sample, training, sides, schema, report, levels: self.levels })
     }
 }

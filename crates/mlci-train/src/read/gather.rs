@@ -27,11 +27,13 @@ use crate::{
     stream::{Cuts, Full, Lanes, LevelCounts, Marginal, Plan as Keeping, Recipe, Side, Sides, Summed, Sums, recipe},
 };
 
-/// Reads CSV as [`read_csv`](crate::read_csv) does, and keeps of it what [`Gathered`] says: in memory that does not grow
-/// with the number of rows. The digest of the bytes comes with it.
+/// Reads CSV as [`read_csv`](crate::read_csv) does, and keeps of it what [`Gathered`] says: in memory that grows with
+/// the number of rows only where that says so, and by 32 bytes for each value of a column that has to be unique. The
+/// digest of the bytes comes with it.
 ///
-/// `open` gives the data from its beginning. It is called once, or a second time where columns depend on each other so
-/// nearly that sums of products do not have the digits (see [`Moments`]).
+/// `open` gives the data from its beginning. It is called once; once more where levels of a category are not declared;
+/// and once more where columns depend on each other so nearly that sums of products do not have the digits (see
+/// [`Moments`]).
 ///
 /// # Errors
 /// As [`read_csv`](crate::read_csv), or where the second reading gives other bytes than the first. What is wrong with
@@ -54,7 +56,7 @@ pub fn gather<R: Read + Send>(
     } else {
         chunks
     };
-    let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count();
+    let unused = plan.roles.iter().filter(|role| **role == Role::Unused).count() + plan.unused_categories().count();
     let width = plan.features.len() + 1;
     let keeping = Keeping::new(train, width + unused);
     let recipe = recipe(&plan.known_columns(), &keeping);

@@ -1,15 +1,17 @@
 use std::collections::HashMap;
 
 /// The levels of a category that were found in the data so far, in the order in which they came.
-#[derive(Default)]
-pub(super) struct Levels {
+#[derive(Default, Clone)]
+pub(crate) struct Levels {
     names: Vec<String>,
     positions: HashMap<String, usize>,
+    /// How many of them stay, whatever becomes of the row that is read.
+    settled: usize,
 }
 
 impl Levels {
     /// More levels than this are hardly meant: each is a column of the model.
-    pub(super) const LIMIT: usize = 1000;
+    pub(crate) const LIMIT: usize = 1000;
 
     /// The position of a level, which is added where it is new. Beyond the limit all new ones share a position.
     pub(super) fn position(&mut self, level: &str) -> usize {
@@ -25,6 +27,18 @@ impl Levels {
         position
     }
 
+    /// Lets those stay that have been added so far.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.names.len();
+    }
+
+    /// Lets go of those that a row has added that is not kept: there would be nothing to learn of them.
+    pub(super) fn take_back(&mut self) {
+        for level in self.names.drain(self.settled..) {
+            self.positions.remove(&level);
+        }
+    }
+
     pub(super) fn are_too_many(&self) -> bool {
         self.names.len() > Self::LIMIT
     }
@@ -33,6 +47,7 @@ impl Levels {
     /// replaced by what stands at it.
     pub(super) fn unite(&mut self, next: &Self) -> Option<Vec<f64>> {
         let map: Vec<usize> = next.names.iter().map(|level| self.position(level)).collect();
+        self.settle();
         replacement(&map)
     }
 
@@ -58,7 +73,7 @@ fn replacement(map: &[usize]) -> Option<Vec<f64>> {
 }
 
 /// Replaces a position by what [`Levels::unite`] or [`Levels::sorted`] says.
-pub(super) fn replace(position: &mut f64, map: &[f64]) {
+pub(crate) fn replace(position: &mut f64, map: &[f64]) {
     if let Some(new) = map.get(*position as usize) {
         *position = *new;
     }
@@ -84,6 +99,18 @@ mod tests {
         assert_eq!((names, map), (["a", "b", "c"].map(str::to_owned).to_vec(), Some(vec![1.0, 0.0, 2.0])));
         let (names, _) = levels(&["b", "a", "c", "é"]).sorted(Some("c"));
         assert_eq!(names, ["c", "a", "b", "é"]);
+    }
+
+    #[test]
+    fn what_a_row_has_added_is_taken_back() {
+        let mut found = levels(&["b", "a"]);
+        found.settle();
+        assert_eq!((found.position("c"), found.position("a"), found.position("d")), (2, 1, 3));
+        found.take_back();
+        assert_eq!((found.position("d"), found.position("c"), found.position("b")), (2, 3, 0));
+        found.settle();
+        found.take_back();
+        assert_eq!(found.names, ["b", "a", "d", "c"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     chunks::Chunk,
     ends::ends,
     field::Field,
+    levels::Levels,
     number::number,
     plan::Plan,
     rows::Rows,
@@ -97,6 +98,8 @@ struct Reader<'c> {
     /// for each number goes nowhere but into the matrix: small allocations of two threads may lie side by side, and each
     /// would wait for the other's.
     decimal: Vec<usize>,
+    /// Which columns take their levels of the data.
+    open: Vec<usize>,
     /// Where its columns are that are not used.
     others: Vec<(usize, usize, usize)>,
     /// Of the rows kept.
@@ -118,7 +121,10 @@ impl<'c> Reader<'c> {
             }
         }
         let used = plan.features.len() + 1;
+        let rules = plan.rules.iter().zip(&plan.roles).enumerate();
+        let takes = rules.filter(|(_, (rule, role))| role.is_used() && rule.takes_levels_of_data());
         Self {
+            open: takes.map(|(position, _)| position).collect(),
             plan,
             bytes,
             target: 0.0,
@@ -139,6 +145,7 @@ impl<'c> Reader<'c> {
             self.keep(rows, start, end, line);
         } else {
             rows.matrix.truncate(before);
+            self.each_level(rows, Levels::take_back);
         }
         is_plain
     }
@@ -192,6 +199,14 @@ impl<'c> Reader<'c> {
         true
     }
 
+    fn each_level(&self, rows: &mut Rows<'_>, then: impl Fn(&mut Levels)) {
+        for position in &self.open {
+            if let Some(tally) = rows.tallies.get_mut(*position) {
+                then(&mut tally.levels);
+            }
+        }
+    }
+
     /// Whether what is declared about the column allows a value.
     fn allows(&self, position: usize, value: f64) -> bool {
         self.plan.rules.get(position).is_none_or(|rule| {
@@ -212,6 +227,7 @@ impl<'c> Reader<'c> {
         // No field has white space about it: the line is what `Rows` makes of a record to hash it.
         rows.hashes.push(xxh3_64(self.bytes.get(start..end).unwrap_or_default()));
         self.kept += 1;
+        self.each_level(rows, Levels::settle);
         for (position, start, end) in &self.others {
             let field = self.bytes.get(*start..*end).unwrap_or_default();
             let role = self.plan.roles.get(*position).copied().unwrap_or(Role::Unused);
@@ -221,6 +237,9 @@ impl<'c> Reader<'c> {
                     tally.miss(line);
                 }
                 tally.keep(role, cell, &Field::text(field));
+                if let Some(rule) = self.plan.rules.get(*position) {
+                    tally.keep_level(rule, &Field::text(field));
+                }
             }
             if role == Role::Id {
                 rows.ids.push(String::from_utf8_lossy(field).into_owned());
@@ -267,7 +286,7 @@ mod tests {
     fn read(text: &str, has_quotes: bool, options: &ReadOptions) -> Result<Table, ReadError> {
         let header = ["a", "b", "note", "y", "id"].map(str::to_owned).to_vec();
         let plan = Plan::new(header, RowUnit::Line, options).unwrap();
-        let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, lines: 0, is_last: true, has_quotes };
+        let chunk = Chunk { bytes: text.as_bytes().to_vec(), line: 2, lines: 0, is_open: false, has_quotes };
         rows_of(&chunk, &plan, options)?.finish()
     }
 
@@ -283,7 +302,10 @@ mod tests {
                 };
                 proptest::prop_assert_eq!(bits(&plain), bits(&slow));
                 proptest::prop_assert_eq!((&plain.lines, &plain.hashes), (&slow.lines, &slow.hashes));
-                proptest::prop_assert_eq!((&plain.spare, &plain.ids), (&slow.spare, &slow.ids));
+                proptest::prop_assert_eq!(
+                    (&plain.spare, &plain.ids, &plain.categories),
+                    (&slow.spare, &slow.ids, &slow.categories)
+                );
                 proptest::prop_assert_eq!((&plain.schema, &plain.report), (&slow.schema, &slow.report));
             }
             (plain, slow) => {
@@ -311,18 +333,25 @@ mod tests {
             options.columns.insert("b".into(), whole);
         })?;
         for (levels, fill) in [(vec![], None), (vec!["3", "1", "x"], Some("x")), (vec![], Some("9"))] {
-            same(text, |options| {
-                let levels = levels.iter().map(|level| (*level).to_owned()).collect();
-                let fill = fill.map(|fill| Value::Text(fill.to_owned()));
-                let kind = Some(mlci_model::Kind::Category);
-                options.columns.insert("a".into(), ColumnOptions { kind, levels, fill, ..ColumnOptions::default() });
-                let unique = ColumnOptions { unique: true, ..ColumnOptions::default() };
-                options.columns.insert("id".into(), unique);
-            })?;
+            for missing in [MissingPolicy::Stop, MissingPolicy::Drop] {
+                same(text, |options| {
+                    options.missing = missing;
+                    let levels = levels.iter().map(|level| (*level).to_owned()).collect();
+                    let fill = fill.map(|fill| Value::Text(fill.to_owned()));
+                    let kind = Some(mlci_model::Kind::Category);
+                    options
+                        .columns
+                        .insert("a".into(), ColumnOptions { kind, levels, fill, ..ColumnOptions::default() });
+                    let unique = ColumnOptions { unique: true, ..ColumnOptions::default() };
+                    options.columns.insert("id".into(), unique);
+                    options.columns.insert("note".into(), ColumnOptions { kind, ..ColumnOptions::default() });
+                })?;
+            }
         }
         same(text, |options| {
             let kind = Some(mlci_model::Kind::Category);
             options.columns.insert("b".into(), ColumnOptions { kind, ..ColumnOptions::default() });
+            options.missing = MissingPolicy::Drop;
         })
     }
 

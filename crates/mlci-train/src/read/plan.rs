@@ -105,6 +105,12 @@ impl Plan {
         self.rules.iter().zip(&self.roles).any(|(rule, role)| role.is_used() && rule.takes_levels_of_data())
     }
 
+    /// Which columns are categories that are not used.
+    pub(super) fn unused_categories(&self) -> impl Iterator<Item = usize> {
+        let columns = self.rules.iter().zip(&self.roles).enumerate();
+        columns.filter(|(_, (rule, role))| **role == Role::Unused && rule.is_category()).map(|(position, _)| position)
+    }
+
     /// Takes the levels of each column that were found in the data.
     pub(super) fn freeze(&mut self, levels: Vec<Vec<String>>) -> Result<(), ReadError> {
         let rules = self.rules.iter_mut().zip(&self.names).zip(&self.roles).zip(levels);

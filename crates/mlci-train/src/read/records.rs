@@ -42,10 +42,8 @@ impl<'c> Records<'c> {
         // One more for the empty line in front, and one since both counts begin at 1.
         let back = breaks + u64::from(!ended) + 2;
         let line = (self.chunk.line + self.csv.position().line()).saturating_sub(back);
-        // A last field with a line feed in it is quoted, but no quote ends the data.
-        let broken = record.iter().next_back().is_some_and(|field| field.contains(&b'\n'));
-        let is_open = ended && self.chunk.is_last && broken && self.chunk.bytes.last() != Some(&b'"');
-        Ok(Some(Line { line, is_open }))
+        // Of several records only the last meets the end of the chunk: there the rules of CSV would go on.
+        Ok(Some(Line { line, is_open: ended && self.chunk.is_open }))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     MissingPolicy, Place, Problem, ProblemKind, ReadError, TextColumn, assemble,
     cell::{Cell, EXACT, Form},
     field::{Field, filled},
-    levels::replace,
+    levels::{Levels, replace},
     plan::Plan,
     rule::Rule,
     tally::Tally,
@@ -40,7 +40,7 @@ pub(super) struct Rows<'p> {
 impl<'p> Rows<'p> {
     pub(super) fn new(plan: &'p Plan, policy: MissingPolicy) -> Self {
         Self {
-            tallies: plan.roles.iter().map(|role| Tally::new(*role)).collect(),
+            tallies: plan.roles.iter().zip(&plan.rules).map(|(role, rule)| Tally::new(*role, rule)).collect(),
             cells: Vec::with_capacity(plan.names.len()),
             plan,
             policy,
@@ -60,7 +60,8 @@ impl<'p> Rows<'p> {
     /// Takes in the rows of the chunk after these.
     pub(super) fn append(&mut self, mut next: Self) {
         self.violations.append(std::mem::take(&mut next.violations));
-        self.unite(&mut next);
+        self.unite_levels(&mut next);
+        self.unite_unique(&mut next);
         self.matrix.append(&mut next.matrix);
         self.target.append(&mut next.target);
         self.lines.append(&mut next.lines);
@@ -76,18 +77,20 @@ impl<'p> Rows<'p> {
         }
     }
 
-    /// Takes in the levels and the unique values of the chunk after these, whose positions of levels become ours.
-    fn unite(&mut self, next: &mut Self) {
-        let plan = self.plan;
-        for (position, rule) in plan.rules.iter().enumerate() {
-            let (Some(tally), Some(theirs)) = (self.tallies.get_mut(position), next.tallies.get_mut(position)) else {
-                continue;
-            };
-            if rule.takes_levels_of_data()
-                && let Some(map) = tally.levels.unite(&theirs.levels)
-            {
-                recode(plan, position, &map, &mut next.matrix, &mut next.target);
+    /// Takes in the levels of the chunk after these, whose positions become ours.
+    pub(super) fn unite_levels(&mut self, next: &mut Self) {
+        for (position, (tally, theirs)) in self.tallies.iter_mut().zip(&mut next.tallies).enumerate() {
+            if let Some(map) = tally.levels.unite(&std::mem::take(&mut theirs.levels)) {
+                recode(self.plan, position, &map, &mut next.matrix, &mut next.target);
+                theirs.positions.iter_mut().flatten().for_each(|value| replace(value, &map));
             }
+        }
+    }
+
+    /// Takes in the unique values of the chunk after these.
+    fn unite_unique(&mut self, next: &mut Self) {
+        let plan = self.plan;
+        for (position, (tally, theirs)) in self.tallies.iter_mut().zip(&mut next.tallies).enumerate() {
             let violations = &mut self.violations;
             tally.unique.append(std::mem::take(&mut theirs.unique), |line, text, first| {
                 let at = || plan.place(line, position, text.as_bytes());
@@ -103,7 +106,8 @@ impl<'p> Rows<'p> {
         self.lines.clear();
         self.hashes.clear();
         self.ids.clear();
-        self.tallies.iter_mut().filter_map(|tally| tally.spare.as_mut()).for_each(Vec::clear);
+        let of_rows = self.tallies.iter_mut().flat_map(|tally| [&mut tally.spare, &mut tally.positions]);
+        of_rows.flatten().for_each(Vec::clear);
     }
 
     /// Adds a row that cannot be read at all.
@@ -147,6 +151,9 @@ impl<'p> Rows<'p> {
                 Fate::Problem => sound = false,
             }
         }
+        let is_dropped = sound && reason.is_some();
+        let levels = self.tallies.iter_mut().map(|tally| &mut tally.levels);
+        levels.for_each(if is_dropped { Levels::take_back } else { Levels::settle });
         if !sound {
             return;
         }
@@ -169,7 +176,9 @@ impl<'p> Rows<'p> {
         if cell == Cell::Missing {
             tally.miss(line);
         } else if rule.unique {
-            tally.unique.add(cell, line, &field.written());
+            // What stands for a level is its position in this chunk, or that of the base level.
+            let value = if rule.is_category() { Cell::Text } else { cell };
+            tally.unique.add(value, line, &field.written());
         }
         if !role.is_used() {
             return (cell, Fate::Fine);
@@ -227,12 +236,12 @@ impl<'p> Rows<'p> {
         self.lines.push(line);
         self.kept += 1;
         self.bytes.clear();
-        for ((field, cell), (tally, role)) in
-            fields.clone().zip(&self.cells).zip(self.tallies.iter_mut().zip(&self.plan.roles))
-        {
+        let columns = self.tallies.iter_mut().zip(self.plan.roles.iter().zip(&self.plan.rules));
+        for ((field, cell), (tally, (role, rule))) in fields.clone().zip(&self.cells).zip(columns) {
             field.add_to(&mut self.bytes);
             self.bytes.push(self.plan.delimiter);
             tally.keep(*role, *cell, &field);
+            tally.keep_level(rule, &field);
         }
         // As many rows are written already, so that those need not be copied to be hashed.
         self.bytes.pop();
@@ -251,7 +260,7 @@ impl<'p> Rows<'p> {
         let plan = self.plan;
         let mut texts = Vec::new();
         for (position, (tally, role)) in self.tallies.iter().zip(&plan.roles).enumerate() {
-            if tally.levels.are_too_many() {
+            if role.is_used() && tally.levels.are_too_many() {
                 return Err(ReadError::TooManyLevels { column: plan.name(position).to_owned() });
             }
             if let Some((count, Problem::NotANumber { at })) = self.violations.of(position, ProblemKind::NotANumber)

@@ -98,6 +98,11 @@ impl Rule {
         self.is_category() && self.levels.is_empty()
     }
 
+    /// Whether its levels are all that the rows kept have, as a first pass has found.
+    pub(super) fn has_found_levels(&self) -> bool {
+        self.found
+    }
+
     /// Where a level stands among those declared.
     pub(super) fn position(&self, level: &str) -> Option<usize> {
         self.positions.get(level).copied()

@@ -6,8 +6,9 @@ use super::{
     cell::{Cell, Form},
     field::Field,
     levels::Levels,
+    rule::Rule,
 };
-use crate::{Distinct, Role};
+use crate::{Distinct, Role, table::OtherLevels};
 
 /// What is known about one column of the header.
 pub(super) struct Tally {
@@ -22,8 +23,10 @@ pub(super) struct Tally {
     pub(super) numbers: u64,
     /// Whether a number kept is not [`Form::Whole`].
     pub(super) decimal: bool,
-    /// The levels found, of a category whose levels are not declared.
+    /// The levels found, of a category whose levels are not declared or which is not used.
     pub(super) levels: Levels,
+    /// Which of them each row has, of a category that is not used; a missing value is the level of no name.
+    pub(super) positions: Option<Vec<f64>>,
     /// The values of an unused column, as long as all are numbers.
     pub(super) spare: Option<Vec<f64>>,
     /// The values of a column that has to be unique.
@@ -33,7 +36,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(role: Role) -> Self {
+    pub(super) fn new(role: Role, rule: &Rule) -> Self {
         Self {
             missing: 0,
             first_missing: None,
@@ -42,6 +45,7 @@ impl Tally {
             numbers: 0,
             decimal: false,
             levels: Levels::default(),
+            positions: (role == Role::Unused && rule.is_category()).then(Vec::new),
             spare: (role == Role::Unused).then(Vec::new),
             unique: Unique::default(),
             distinct: HashSet::new(),
@@ -63,6 +67,9 @@ impl Tally {
             }
             _ => None,
         };
+        if let (Some(positions), Some(mut next)) = (&mut self.positions, next.positions) {
+            positions.append(&mut next);
+        }
         // One more than the limit says that there are more.
         let room = (Distinct::LIMIT + 1).saturating_sub(self.distinct.len());
         let new: Vec<u64> = next.distinct.difference(&self.distinct).copied().take(room).collect();
@@ -93,6 +100,23 @@ impl Tally {
         }
     }
 
+    /// Takes in the level that a row has which is kept, of a category that is not used: of those nothing is refused.
+    pub(super) fn keep_level(&mut self, rule: &Rule, field: &Field<'_>) {
+        if let Some(positions) = &mut self.positions {
+            let text = field.written();
+            let level = if field.is_missing(rule) { "".into() } else { String::from_utf8_lossy(&text) };
+            positions.push(self.levels.position(&level) as f64);
+            self.levels.settle();
+        }
+    }
+
+    /// The levels of this column, if it is a category that is not used and they are not too many.
+    pub(super) fn other_levels(&self, name: &str) -> Option<OtherLevels> {
+        self.positions.as_ref().filter(|_| !self.levels.are_too_many())?;
+        let (levels, map) = self.levels.clone().sorted(None);
+        Some(OtherLevels { name: name.to_owned(), levels, map })
+    }
+
     /// How many different texts a column that is not used has.
     pub(super) fn distinct(&self) -> Distinct {
         Distinct::of(self.distinct.len())
@@ -109,8 +133,9 @@ pub(super) struct Unique {
 }
 
 impl Unique {
-    pub(super) fn add(&mut self, cell: Cell, line: u64, field: &[u8]) {
-        let key = match cell {
+    /// Adds what is written in a field, or the number that it is.
+    pub(super) fn add(&mut self, value: Cell, line: u64, field: &[u8]) {
+        let key = match value {
             // However a number is written.
             Cell::Number(value, Form::Whole | Form::Decimal) => u128::from((value + 0.0).to_bits()),
             _ => xxh3_128(field),

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 use crate::{
     Algorithm, Choice, FitError, Gathered, HyperParameters, LinearFit, Metric, Table, TrainError, choice, classes,
     cross_validation::{self, HeldOut, Validated},
+    stream::Training,
 };
 
 /// What was fitted to the training rows.
@@ -21,8 +22,9 @@ pub(crate) struct Fitted {
 impl Gathered {
     pub(crate) fn fit(&self) -> Result<Fitted, TrainError> {
         match &self.training {
-            Some(training) => self.fit_rows(training),
-            None => self.fit_sums(),
+            Training::Rows(training) => self.fit_rows(training),
+            Training::Nothing => self.fit_sums(),
+            Training::Lines(_) => Err(TrainError::Elsewhere),
         }
     }
 

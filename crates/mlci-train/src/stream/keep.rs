@@ -1,14 +1,15 @@
 use mlci_model::Schema;
 use ndarray::{Array1, Array2};
 
-use crate::{DataReport, Table};
+use crate::{DataReport, Table, table::OtherLevels};
 
 /// Some rows as they were read, side by side.
 pub(crate) struct Batch<'a> {
     /// Row by row.
     pub(crate) features: &'a [f64],
     pub(crate) target: &'a [f64],
-    /// Columns that are no features; empty where one is not wholly numeric.
+    /// Columns that are no features, empty where one is not wholly numeric; behind them, the positions of levels of those
+    /// that are categories.
     pub(crate) spare: Vec<&'a [f64]>,
     pub(crate) lines: &'a [u64],
     pub(crate) hashes: &'a [u64],
@@ -21,7 +22,10 @@ impl<'a> Batch<'a> {
             // A table's matrix is made of its rows.
             features: table.features.as_slice().unwrap_or_default(),
             target: table.target.as_slice().unwrap_or_default(),
-            spare: table.spare.iter().map(|(_, values)| values.as_slice()).collect(),
+            spare: {
+                let numbers = table.spare.iter().map(|(_, values)| values.as_slice());
+                numbers.chain(table.categories.iter().map(|category| category.positions.as_slice())).collect()
+            },
             lines: &table.lines,
             hashes: &table.hashes,
             ids: table.ids.as_deref(),
@@ -129,6 +133,14 @@ impl Keep {
     }
 }
 
+/// What is known of the columns that are no features, in the order of [`Batch::spare`].
+pub(crate) struct Others {
+    /// The names of numbers; `None`: not wholly numeric.
+    pub(crate) numbers: Vec<Option<String>>,
+    /// `None`: with too many levels.
+    pub(crate) categories: Vec<Option<OtherLevels>>,
+}
+
 /// Rows that were kept, in the order they came.
 pub(crate) struct Kept {
     features: Array2<f64>,
@@ -145,13 +157,20 @@ impl Kept {
         if place == self.features.ncols() { self.target.to_vec() } else { self.features.column(place).to_vec() }
     }
 
-    /// As a table. `spare` has the name of each column that is no feature, `None` for one that is not wholly numeric.
-    pub(crate) fn table(self, schema: Schema, spare: &[Option<String>], report: DataReport) -> Table {
+    /// As a table, with other columns by these names.
+    pub(crate) fn table(self, schema: Schema, others: &Others, report: DataReport) -> Table {
+        let mut spare = self.spare.into_iter();
+        let numbers = others.numbers.iter().cloned().zip(spare.by_ref());
+        let numbers = numbers.filter_map(|(name, values)| Some((name?, values))).collect();
         Table {
             schema,
             features: self.features,
             target: self.target,
-            spare: spare.iter().cloned().zip(self.spare).filter_map(|(name, values)| Some((name?, values))).collect(),
+            spare: numbers,
+            categories: {
+                let categories = others.categories.iter().zip(spare);
+                categories.filter_map(|(category, positions)| Some(category.as_ref()?.column(positions))).collect()
+            },
             lines: self.lines,
             hashes: self.hashes,
             ids: self.ids,

@@ -38,6 +38,22 @@ impl LevelCounts {
         }
     }
 
+    /// Counts by other levels: `count` of them, one for each of those before.
+    pub(crate) fn fold(&mut self, column: usize, map: &[f64], count: usize) {
+        let folded = |counts: &[u64]| {
+            let mut folded = vec![0; count];
+            for (rows, level) in counts.iter().zip(map) {
+                if let Some(place) = folded.get_mut(*level as usize) {
+                    *place += rows;
+                }
+            }
+            folded
+        };
+        for of in self.0.iter_mut().filter(|of| of.column == column) {
+            (of.training, of.held_out) = (folded(&of.training), folded(&of.held_out));
+        }
+    }
+
     /// Of all rows; none, where the column is no category.
     pub(crate) fn of_all(&self, column: usize) -> Vec<u64> {
         let of = self.0.iter().find(|of| of.column == column);

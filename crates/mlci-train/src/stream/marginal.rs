@@ -44,6 +44,17 @@ impl Marginal {
         (0..width).map(column).collect()
     }
 
+    /// Of the positions of levels, of each of which there are so many.
+    pub(crate) fn of_counts(counts: &[u64]) -> Self {
+        let count: u64 = counts.iter().sum();
+        let there = || counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let (Some((low, _)), Some((high, _))) = (there().next(), there().next_back()) else { return Self::EMPTY };
+        let sum = |of: &dyn Fn(f64) -> f64| there().map(|(level, count)| *count as f64 * of(level as f64)).sum::<f64>();
+        let mean = sum(&|level| level) / count as f64;
+        let squares = sum(&|level| (level - mean) * (level - mean));
+        Self { count, mean, squares, low: low as f64, high: high as f64 }
+    }
+
     /// Adds values that come later (Chan, Golub & LeVeque, The American Statistician 37, 1983).
     pub(crate) fn merge(&mut self, later: &Self) {
         let count = self.count + later.count;

@@ -7,18 +7,23 @@ mod levels;
 mod marginal;
 mod sums;
 mod table;
+mod training;
+mod unlearned;
 
 use std::{collections::BTreeMap, convert::Infallible};
 
 use mlci_model::{Design, Schema};
 
+pub use self::unlearned::UnlearnedLevel;
 pub(crate) use self::{
-    keep::{Batch, Keep, Kept},
+    keep::{Batch, Keep, Kept, Others},
     lanes::{Cuts, Full, Lanes, Recipe, Side, Summed},
     levels::LevelCounts,
     marginal::Marginal,
     sums::{Sides, Sums},
     table::recipe,
+    training::{KeepTraining, Training},
+    unlearned::Unlearned,
 };
 use crate::{
     Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions, fit::Standardised,
@@ -37,7 +42,7 @@ pub(crate) const MOST_FOLDS: u32 = 1000;
 /// and a sample of all rows.
 ///
 /// Made by [`gather`](crate::gather()) from data that is never held as a whole, or by [`Gathered::of`] from a table; of
-/// the same rows both are the same, to the last bit. Memory does not grow with the number of rows:
+/// the same rows both are the same, to the last bit. Memory does not grow with the number of rows, but for two cases:
 ///
 /// - Rows held out are kept up to 2^21 values (or 1,000 rows, if that is more). Of more than that at least three quarters
 ///   as many are kept, by a hash of row and line; the others are neither trained nor tested on, so that no row ever
@@ -45,20 +50,23 @@ pub(crate) const MOST_FOLDS: u32 = 1000;
 /// - Of all rows as good a sample of up to 2^20 values (or 1,000 rows) is kept. Deciles, the training metrics and
 ///   cross-validation's metrics are of the sample; counts, means, standard deviations and ranges are of all rows. Where
 ///   the sample is all rows, so is everything.
-/// - For algorithms that cannot do with sums, all training rows are kept.
+/// - For algorithms that cannot do with sums (the generalised linear models, logistic regression among them), all
+///   training rows are kept: 8 bytes a value, and 24 a row beside.
+/// - For an estimator that is fitted elsewhere ([`TrainOptions::elsewhere`]), the line of each training row: 8 bytes.
 pub struct Gathered {
     pub(crate) options: TrainOptions,
     pub(crate) schema: Schema,
     pub(crate) report: DataReport,
+    /// With the levels of all rows: another model may know more of them.
     pub(crate) held_out: Table,
     pub(crate) sample: Table,
-    /// All training rows, for algorithms that need them.
-    pub(crate) training: Option<Table>,
+    pub(crate) training: Training<Table>,
     /// How many rows are trained on, are kept for testing, and are neither.
     pub(crate) rows: RowCounts,
     /// The columns of the training rows, the target last.
     pub(crate) columns: Vec<Marginal>,
     pub(crate) levels: LevelCounts,
+    pub(crate) unlearned: Vec<UnlearnedLevel>,
     sums: Option<Result<Sums, BlockError>>,
     /// Fits to all training rows, and to all but those of each fold, as far as there is one.
     fits: BTreeMap<Option<u64>, LinearFit>,
@@ -91,21 +99,20 @@ pub(crate) struct Passed {
     /// How many rows there were to hold out.
     pub(crate) held_out_of: u64,
     pub(crate) sample: Table,
-    pub(crate) training: Option<Table>,
+    pub(crate) training: Training<Table>,
     pub(crate) sides: Result<Sides, BlockError>,
     pub(crate) levels: LevelCounts,
 }
 
 /// How rows are dealt with these options, and which numbers of rows are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) deal: Deal,
     /// Whether sums of the rows are enough to fit.
     pub(crate) fits: bool,
     /// Whether those have to be factors from the start.
     pub(crate) factors: bool,
-    /// Whether all training rows are to be kept.
-    pub(crate) keeps: bool,
+    pub(crate) keeps: KeepTraining,
     pub(crate) held_out: usize,
     pub(crate) sample: usize,
 }
@@ -120,7 +127,11 @@ impl Plan {
             deal: Deal { seed: options.seed, test_fraction: options.test_fraction, folds },
             fits,
             factors: fits && options.algorithm.needs_penalty(),
-            keeps: !fits,
+            keeps: match (fits, options.elsewhere) {
+                (true, _) => Training::Nothing,
+                (false, true) => Training::Lines(Vec::new()),
+                (false, false) => Training::Rows(()),
+            },
             held_out: rows(HELD_OUT_CELLS),
             sample: rows(SAMPLE_CELLS),
         }
@@ -146,13 +157,18 @@ impl Gathered {
         options: &TrainOptions,
         again: impl FnOnce() -> Result<Result<Sides, BlockError>, E>,
     ) -> Result<Self, E> {
-        let Passed { schema, report, held_out, held_out_of, sample, training, sides, levels } = passed;
+        let Passed { schema, report, held_out, held_out_of, mut sample, mut training, sides, mut levels } = passed;
         let width = schema.features.len() + 1;
         let kept = held_out.rows() as u64;
-        let (columns, sums) = match sides {
+        let (mut columns, sums) = match sides {
             Ok(Sides { training, sums, .. }) => (training, Ok(sums)),
             Err(error) => (vec![Marginal::EMPTY; width], Err(error)),
         };
+        // A program of one's own is told of all levels.
+        let unlearned = if options.elsewhere { Unlearned::default() } else { Unlearned::of(&schema, &levels) };
+        let schema = unlearned.schema(schema);
+        unlearned.counts(&mut levels, &mut columns);
+        std::iter::once(&mut sample).chain(training.rows_mut()).for_each(|table| unlearned.table(table, &schema));
         let rows = RowCounts {
             train: report.rows_kept.saturating_sub(held_out_of),
             test: kept,
@@ -168,15 +184,16 @@ impl Gathered {
             rows,
             columns,
             levels,
+            unlearned: unlearned.levels.clone(),
             sums: None,
             fits: BTreeMap::new(),
         };
         if !is_summed(options) {
             return Ok(gathered);
         }
-        gathered.sums = Some(sums);
+        gathered.sums = Some(sums.map(|sums| unlearned.sums(sums)));
         if !options.algorithm.needs_penalty() && gathered.has_ill_conditioned_fits() {
-            gathered.sums = Some(again()?.map(|sides| sides.sums));
+            gathered.sums = Some(again()?.map(|sides| unlearned.sums(sides.sums)));
             gathered.has_ill_conditioned_fits();
         }
         Ok(gathered)
@@ -226,7 +243,8 @@ impl Gathered {
         &self.report
     }
 
-    /// The features and the target, with their ranges over all rows.
+    /// The features and the target, with their ranges over all rows, as the model will have them: without
+    /// [levels that it does not know](crate::UnlearnedLevel).
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
@@ -241,7 +259,7 @@ impl Gathered {
     /// The lines of the data that the rows to train on begin on, where these are kept: see [`TrainOptions::elsewhere`].
     #[must_use]
     pub fn training_lines(&self) -> Option<&[u64]> {
-        self.training.as_ref().map(|training| training.lines.as_slice())
+        self.training.lines()
     }
 
     /// What becomes of the rows.

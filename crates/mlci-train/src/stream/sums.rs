@@ -32,6 +32,17 @@ impl<S: Statistic + Clone> Folds<S> {
 }
 
 impl Sums {
+    /// Of some columns, the target last among them.
+    pub(crate) fn select(self, columns: &[usize]) -> Self {
+        fn each<S>(Folds(folds): Folds<S>, select: impl Fn(&S) -> S) -> Folds<S> {
+            Folds(folds.into_iter().map(|(number, fold)| (number, select(&fold))).collect())
+        }
+        match self {
+            Self::Moments(folds) => Self::Moments(each(folds, |fold| fold.select(columns))),
+            Self::Qr(folds) => Self::Qr(each(folds, |fold| fold.select(columns))),
+        }
+    }
+
     /// Fits to all folds, or to all but one.
     pub(crate) fn solve(
         &self,

@@ -10,30 +10,20 @@ use crate::{
     BLOCK_ROWS, BlockError, Gathered, Statistic, Table, TrainOptions,
     read::parallel::{in_order_then, lock},
     split::Purpose,
-    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
+    stream::{Batch, Cuts, Full, Keep, Lanes, LevelCounts, Others, Passed, Plan, Recipe, Side, Sides, Summed, Sums},
+    table::{OtherCategory, OtherLevels},
 };
 
 impl Gathered {
     /// What a pass over the data of a table leaves of it.
     #[must_use]
     pub fn of(table: &Table, options: &TrainOptions) -> Self {
-        let width = table.schema.features.len();
-        let plan = Plan::new(options, width + 1 + table.spare.len());
-        Self::with(table, options, &plan)
-    }
-
-    /// As [`Self::of`], for an estimator that was fitted elsewhere.
-    pub(crate) fn without_fit(table: &Table, options: &TrainOptions) -> Self {
-        let plan = Plan::new(options, table.schema.features.len() + 1 + table.spare.len());
-        Self::with(table, options, &Plan { fits: false, keeps: false, ..plan })
-    }
-
-    fn with(table: &Table, options: &TrainOptions, plan: &Plan) -> Self {
+        let plan = &Plan::new(options, table.schema.features.len() + 1 + others(table));
         let batch = Batch::of(table);
-        let (width, spare) = (table.schema.features.len(), table.spare.len());
+        let (width, spare) = (table.schema.features.len(), others(table));
         let keep = |capacity| Keep::new(capacity, width, spare, table.ids.is_some());
         let (mut held_out, mut sample) = (keep(plan.held_out), keep(plan.sample));
-        let mut training = plan.keeps.then(|| keep(usize::MAX));
+        let mut training = plan.keeps.start(|| Keep::new(usize::MAX, width, 0, false));
         let columns: Vec<_> = table.schema.features.iter().chain([&table.schema.target]).cloned().collect();
         let recipe = recipe(&columns, plan);
         let mut levels = LevelCounts::of(&recipe.levels);
@@ -41,17 +31,22 @@ impl Gathered {
             let side = plan.side(*hash);
             levels.add(side, batch.features_of(row), *target);
             sample.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Sample));
-            match (side, &mut training) {
-                (Side::HeldOut, _) => {
+            match side {
+                Side::HeldOut => {
                     held_out.offered += 1;
                     held_out.offer(&batch, row, plan.deal.place(*hash, *line, Purpose::Test));
                 }
-                (Side::Fold(_), Some(training)) => training.offer(&batch, row, 1),
-                (Side::Fold(_), None) => {}
+                Side::Fold(_) => training.take(&batch, row),
             }
         }
-        let names: Vec<Option<String>> = table.spare.iter().map(|(name, _)| Some(name.clone())).collect();
-        let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &names, table.report.clone());
+        let category = |OtherCategory { name, levels, .. }: &OtherCategory| {
+            Some(OtherLevels { name: name.clone(), levels: levels.clone(), map: None })
+        };
+        let others = Others {
+            numbers: table.spare.iter().map(|(name, _)| Some(name.clone())).collect(),
+            categories: table.categories.iter().map(category).collect(),
+        };
+        let finish = |keep: Keep| keep.finish().table(table.schema.clone(), &others, table.report.clone());
         let factors = || Ok(Sides::of(sums(&batch, plan, &recipe)?, recipe.width, Sums::Qr));
         let products = || Ok(Sides::of(sums(&batch, plan, &recipe)?, recipe.width, Sums::Moments));
         let passed = Passed {
@@ -60,7 +55,7 @@ impl Gathered {
             held_out_of: held_out.offered,
             held_out: finish(held_out),
             sample: finish(sample),
-            training: training.map(finish),
+            training: training.finish(finish),
             sides: if plan.factors { factors() } else { products() },
             levels,
         };
@@ -70,6 +65,11 @@ impl Gathered {
             Err(never) => match never {},
         }
     }
+}
+
+/// How many columns it has that are no features.
+fn others(table: &Table) -> usize {
+    table.spare.len() + table.categories.len()
 }
 
 /// What becomes of rows with these features and, last, this target.

@@ -42,6 +42,12 @@ pub enum TrainError {
         /// Why not.
         why: Vec<String>,
     },
+    /// The estimator was to be fitted elsewhere.
+    #[error(
+        "the options say that the estimator is fitted elsewhere (`elsewhere`), so that no rows to fit to were kept: \
+        hand it to `Gathered::adopt`, or gather the data without that option"
+    )]
+    Elsewhere,
     /// The share to hold out is none.
     #[error("`[train] test_fraction` is {fraction}: it has to lie between 0 and 1, such as 0.2")]
     TestFraction {
@@ -73,10 +79,12 @@ pub enum TrainError {
         rows: usize,
     },
     /// A category has levels of which no training row tells anything.
-    #[error("{}", levels::explain(column, levels, others, *rows))]
+    #[error("{}", levels::explain(column, base, levels, others, *rows))]
     Levels {
         /// The category.
         column: String,
+        /// Its base level.
+        base: String,
         /// Those levels.
         levels: Vec<String>,
         /// The other levels, the base level first; a single one is in all rows.

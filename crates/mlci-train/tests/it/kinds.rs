@@ -251,11 +251,14 @@ fn a_level_seen_once() {
     assert!(held_out > 0 && learned > 0, "{held_out} {learned}");
     let seed = (0..20).find(|seed| try_train(&csv, category(), *seed).is_err()).unwrap();
     let error = try_train(&csv, category(), seed).unwrap_err().to_string();
-    let fix = "levels = [\"blue\", \"green\", \"red\"]` and `unseen = \"base\"`";
+    let fix = "count such rows as the base level, `blue`: `[data.columns.\"colour\"] unseen = \"base\"`";
     assert!(error.contains("no training row has `pink` of `colour`") && error.contains(fix), "{error}");
     // What it says helps.
-    let fixed = ColumnOptions { unseen: Unseen::Base, ..levels(&["blue", "green", "red"]) };
-    assert!(try_train(&csv, fixed, seed).is_ok());
+    assert!(try_train(&csv, ColumnOptions { unseen: Unseen::Base, ..category() }, seed).is_ok());
+    // Not where it is the base level that nothing is known of.
+    let based = ColumnOptions { unseen: Unseen::Base, base: Some("pink".into()), ..category() };
+    let error = try_train(&csv, based, seed).unwrap_err().to_string();
+    assert!(error.contains("name a base level that has some, `[data.columns.\"colour\"] base = \"blue\"`"), "{error}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod formats;
 mod gather;
 mod kinds;
 mod leakage;
+mod levels;
 mod linear;
 mod memory;
 #[cfg(feature = "parquet")]
@@ -23,6 +24,7 @@ mod reference;
 mod slices;
 mod split;
 mod train;
+mod unlearned;
 mod validation;
 mod wine;
 

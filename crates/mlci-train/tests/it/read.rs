@@ -132,6 +132,13 @@ fn rows_that_cannot_be_used() {
         let csv = format!("a,y,note\n1,2,fine\n3,4,\"oops\n5,6,lost{end}");
         refused(csv, exclude(&["note"]), &["line 3: a quote is opened and never closed"]);
     }
+    // A number that was cut short would be another number, and nothing would be a missing value.
+    for cut in ["\"20", "\"", "\"200\"\""] {
+        let csv = format!("\"a\",\"y\"\n\"1\",\"100\"\n\"2\",{cut}");
+        refused(&csv, drop_missing, &["line 3: a quote is opened and never closed"]);
+    }
+    let table = read("a,y,note\n1,2,\"b\nc\"d", exclude(&["note"])).unwrap();
+    assert_eq!((table.rows(), table.line(0)), (1, Some(2)));
     for csv in ["a,note,y\n1,\"b\nc\",2", "a,y,note\n1,2,\"b\nc\"", "a,y,note\n1,2,\"b\nc\"\n"] {
         assert_eq!(read(csv, exclude(&["note"])).unwrap().line(0), Some(2), "{csv:?}");
     }
