@@ -166,7 +166,7 @@ fn metrics(pipeline: &Pipeline, evaluation: &Evaluation, known: &Known, unit: Op
         .map(|(name, limit)| {
             let bounds =
                 [limit.min.map(|min| format!("at least {min}")), limit.max.map(|max| format!("at most {max}"))];
-            (crate::stage::metric(*name), bounds.into_iter().flatten().collect::<Vec<_>>().join(", "))
+            (*name, bounds.into_iter().flatten().collect::<Vec<_>>().join(", "))
         })
         .collect();
     evaluation

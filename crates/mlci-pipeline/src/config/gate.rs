@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 
 use mlci_core::Label;
+use mlci_train::Metric;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::defaults;
+use super::{
+    defaults,
+    names::{LimitsByMetric, MetricName},
+};
 
 /// `[gate]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +19,7 @@ pub struct Gate {
     pub champion: Label,
     /// The metric by which champion and challenger are compared. Default: `rmse`, and `log_loss` for classes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<MetricName>")]
     pub compare: Option<Metric>,
     /// How much worse than the champion a model may be, relative to the champion's value.
     pub margin: f64,
@@ -24,6 +29,7 @@ pub struct Gate {
     pub min_rows: usize,
     /// Bounds that always apply, by metric.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "LimitsByMetric")]
     pub limits: BTreeMap<Metric, Limit>,
     /// From which probability on a row is said to be of the positive class, above 0 and below 1.
     pub threshold: f64,
@@ -49,42 +55,6 @@ impl Default for Gate {
             leakage: Leakage::Warn,
         }
     }
-}
-
-/// A metric of the rows held out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Root mean squared error, in units of the target.
-    Rmse,
-    /// Mean absolute error, in units of the target.
-    Mae,
-    /// Median absolute error, in units of the target.
-    MedianAe,
-    /// Coefficient of determination.
-    R2,
-    /// Mean absolute percentage error, as a share; rows whose target is 0 are left out.
-    Mape,
-    /// Share of rows within the prediction interval, which 90 % should be in.
-    Coverage,
-    /// Of classes: mean negative log likelihood.
-    LogLoss,
-    /// Of classes: area under the receiver operating characteristic.
-    RocAuc,
-    /// Of classes: average precision.
-    PrAuc,
-    /// Of classes: mean squared error of the probabilities.
-    Brier,
-    /// Of classes: expected calibration error, of ten bins.
-    CalibrationError,
-    /// Of classes: share said rightly, at the threshold.
-    Accuracy,
-    /// Of classes: share of those said to be the positive class that are, at the threshold.
-    Precision,
-    /// Of classes: share of those of the positive class that are said to be, at the threshold.
-    Recall,
-    /// Of classes: harmonic mean of precision and recall, at the threshold.
-    F1,
 }
 
 /// What a feature that knows the target comes to.

@@ -15,6 +15,7 @@ mod keys;
 mod kubernetes;
 mod load;
 mod monitor;
+mod names;
 mod render;
 mod values;
 
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use mlci_core::{Digest, Label, ModelName};
+use mlci_train::Algorithm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +33,7 @@ pub use self::{
     data::{Column, ColumnType, Data, Missing, Unseen, Value},
     environment::{Approval, Environment, LogFormat, LogRequests, TargetKind},
     error::ConfigError,
-    gate::{Gate, Leakage, Limit, Metric},
+    gate::{Gate, Leakage, Limit},
     kubernetes::{Autoscale, Ingress, Network, OwnFile, Route, ServiceMonitor},
     load::{LoadError, Loaded, load},
     monitor::Monitor,
@@ -115,6 +117,7 @@ pub struct Step {
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
     /// The algorithm. Default: `ols` (ordinary least squares).
+    #[schemars(with = "names::AlgorithmName")]
     pub algorithm: Algorithm,
     /// How much large weights cost, or several numbers to choose from by cross-validation. Default: for `ridge`, `lasso`
     /// and `elastic_net` a range that the data decide, for others 0.
@@ -180,28 +183,6 @@ impl Train {
     }
 }
 
-/// What is fitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    /// Ordinary least squares.
-    Ols,
-    /// Least squares with small weights.
-    Ridge,
-    /// Least squares with few weights.
-    Lasso,
-    /// Least squares with few and small weights.
-    ElasticNet,
-    /// Counts and rates.
-    Poisson,
-    /// Amounts above 0.
-    Gamma,
-    /// Sums of amounts, with exact zeros.
-    Tweedie,
-    /// The probability of one of two classes.
-    Logistic,
-}
-
 /// One number or several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a number or a list of numbers")]
@@ -216,23 +197,13 @@ impl Train {
     /// As the training takes them, with the threshold that `[gate]` states.
     #[must_use]
     pub fn options(&self, threshold: f64) -> mlci_train::TrainOptions {
-        use mlci_train::Algorithm as Fitted;
         let numbers = |numbers: &Option<Numbers>| match numbers {
             None => Vec::new(),
             Some(Numbers::One(number)) => vec![*number],
             Some(Numbers::Several(numbers)) => numbers.clone(),
         };
         mlci_train::TrainOptions {
-            algorithm: match self.algorithm {
-                Algorithm::Ols => Fitted::Ols,
-                Algorithm::Ridge => Fitted::Ridge,
-                Algorithm::Lasso => Fitted::Lasso,
-                Algorithm::ElasticNet => Fitted::ElasticNet,
-                Algorithm::Poisson => Fitted::Poisson,
-                Algorithm::Gamma => Fitted::Gamma,
-                Algorithm::Tweedie => Fitted::Tweedie,
-                Algorithm::Logistic => Fitted::Logistic,
-            },
+            algorithm: self.algorithm,
             penalty: numbers(&self.penalty),
             l1_share: numbers(&self.l1_share),
             power: self.power,

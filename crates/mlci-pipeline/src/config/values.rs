@@ -182,7 +182,7 @@ pub(super) fn check(config: &Config, text: &str) -> Result<(), Fault> {
         let message = format!("`gate.threshold` is {threshold}");
         return at("gate", "threshold", message, "write a probability above 0 and below 1, such as 0.5");
     }
-    if let Some(metric) = config.gate.compare.filter(|metric| *metric == super::Metric::Coverage) {
+    if let Some(metric) = config.gate.compare.filter(|metric| *metric == mlci_train::Metric::Coverage) {
         let message = format!("`gate.compare` is {}", serde_json::json!(metric));
         return at("gate", "compare", message, "write a metric that says which model is better, such as \"rmse\"");
     }

@@ -89,25 +89,8 @@ pub(super) const fn verdict(verdict: Option<Verdict>) -> Mark {
 }
 
 /// What the short name of a metric stands for.
-pub(super) fn meaning(metric: &str) -> Option<&'static str> {
-    Some(match metric {
-        "rmse" => "root mean squared error",
-        "mae" => "mean absolute error",
-        "median_ae" => "median absolute error",
-        "r2" => "share of the variance explained",
-        "mape" => "mean absolute error as a share of the target, where that is not 0",
-        "coverage" => "share of rows in the prediction interval, which 90 % should be in",
-        "log_loss" => "mean negative log likelihood",
-        "roc_auc" => "area under the ROC: 0.5 is chance, 1 is right",
-        "pr_auc" => "average precision",
-        "brier" => "mean squared error of the probabilities",
-        "calibration_error" => "how far probabilities are from shares, on average",
-        "accuracy" => "share said rightly, at the threshold",
-        "precision" => "share right of those said to be positive",
-        "recall" => "share found of those that are positive",
-        "f1" => "harmonic mean of precision and recall",
-        _ => return None,
-    })
+pub(super) fn meaning(name: &str) -> Option<&'static str> {
+    Metric::ALL.into_iter().find(|metric| metric.as_str() == name).map(Metric::meaning)
 }
 
 /// The difference to the champion, and whether that is better. Whether it is more than chance is the gate's to say.

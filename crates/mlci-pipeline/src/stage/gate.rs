@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stage, TrainOutput};
 use crate::{
-    config::{Gate, Leakage, Metric, canonical},
+    config::{Gate, Leakage, canonical},
     error::{Context as _, Error, Outcome, Result, chain},
     pipeline::Pipeline,
     words::count,
@@ -42,32 +42,11 @@ pub(crate) struct Champion {
     pub(crate) evaluation: Evaluation,
 }
 
-pub(crate) fn metric(metric: Metric) -> mlci_train::Metric {
-    use mlci_train::Metric as Trained;
-    match metric {
-        Metric::Rmse => Trained::Rmse,
-        Metric::Mae => Trained::Mae,
-        Metric::MedianAe => Trained::MedianAe,
-        Metric::R2 => Trained::R2,
-        Metric::Mape => Trained::Mape,
-        Metric::Coverage => Trained::Coverage,
-        Metric::LogLoss => Trained::LogLoss,
-        Metric::RocAuc => Trained::RocAuc,
-        Metric::PrAuc => Trained::PrAuc,
-        Metric::Brier => Trained::Brier,
-        Metric::CalibrationError => Trained::CalibrationError,
-        Metric::Accuracy => Trained::Accuracy,
-        Metric::Precision => Trained::Precision,
-        Metric::Recall => Trained::Recall,
-        Metric::F1 => Trained::F1,
-    }
-}
-
 fn options(gate: &Gate, seed: u64) -> GateOptions {
     let limits = gate.limits.iter();
     GateOptions {
-        limits: limits.map(|(name, limit)| Limit { metric: metric(*name), min: limit.min, max: limit.max }).collect(),
-        compare: gate.compare.map(metric),
+        limits: limits.map(|(name, limit)| Limit { metric: *name, min: limit.min, max: limit.max }).collect(),
+        compare: gate.compare,
         margin: gate.margin,
         confidence: gate.confidence,
         min_rows: gate.min_rows,

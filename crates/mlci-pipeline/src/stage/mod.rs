@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::{
     data::{DataOutput, DataStage},
-    gate::{GateOutput, GateStage, metric},
+    gate::{GateOutput, GateStage},
     image::{ImageOutput, ImageStage},
     publish::{PublishOutput, PublishStage},
     step::StepStage,

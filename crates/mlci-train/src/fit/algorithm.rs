@@ -109,6 +109,21 @@ impl Algorithm {
         }
     }
 
+    /// What it fits, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ols => "ordinary least squares",
+            Self::Ridge => "least squares with small weights",
+            Self::Lasso => "least squares with few weights",
+            Self::ElasticNet => "least squares with few and small weights",
+            Self::Poisson => "counts and rates",
+            Self::Gamma => "amounts above 0",
+            Self::Tweedie => "sums of amounts, with exact zeros",
+            Self::Logistic => "the probability of one of two classes",
+        }
+    }
+
     /// The name as the configuration writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

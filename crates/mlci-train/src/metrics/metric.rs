@@ -97,6 +97,28 @@ impl Metric {
         matches!(self, Self::Rmse | Self::Mae | Self::MedianAe)
     }
 
+    /// What the name stands for, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Rmse => "root mean squared error",
+            Self::Mae => "mean absolute error",
+            Self::MedianAe => "median absolute error",
+            Self::R2 => "share of the variance explained",
+            Self::Mape => "mean absolute error as a share of the target, where that is not 0",
+            Self::Coverage => "share of rows in the prediction interval, which 90 % should be in",
+            Self::LogLoss => "mean negative log likelihood",
+            Self::RocAuc => "area under the ROC: 0.5 is chance, 1 is right",
+            Self::PrAuc => "average precision",
+            Self::Brier => "mean squared error of the probabilities",
+            Self::CalibrationError => "how far probabilities are from shares, on average",
+            Self::Accuracy => "share said rightly, at the threshold",
+            Self::Precision => "share right of those said to be positive",
+            Self::Recall => "share found of those that are positive",
+            Self::F1 => "harmonic mean of precision and recall",
+        }
+    }
+
     /// The name as the configuration writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

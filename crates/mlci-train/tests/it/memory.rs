@@ -1,7 +1,7 @@
 //! Columns that are in memory.
 
 use mlci_train::{
-    ColumnOptions, Kind, MissingPolicy, ReadError, ReadOptions, Role, Values,
+    ColumnOptions, Kind, MissingPolicy, ReadError, ReadOptions, Role, RowUnit, Values,
     ndarray::{Array1, Array2},
     read_columns,
 };
@@ -36,9 +36,9 @@ fn they_are_the_table_that_csv_would_be() {
     }
     let same = read(csv, how).unwrap();
     assert_eq!((table.features(), table.target()), (same.features(), same.target()));
-    assert_eq!((table.schema(), table.report()), (same.schema(), same.report()));
+    assert_eq!((table.schema(), &table.report().columns), (same.schema(), &same.report().columns));
     // Rows, from 1; there is no header.
-    assert_eq!((table.line(0), table.line(8999)), (Some(1), Some(9000)));
+    assert_eq!((table.report().unit, table.line(0), table.line(8999)), (RowUnit::Row, Some(1), Some(9000)));
     let roles: Vec<Role> = table.report().columns.iter().map(|column| column.role).collect();
     assert_eq!(roles, [Role::Feature, Role::Feature, Role::Target, Role::Feature]);
     // Equal rows have equal hashes, and others do not.
