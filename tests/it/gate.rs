@@ -80,7 +80,7 @@ fn a_champion_that_lacks_its_columns_is_explained() {
         "the gate cannot decide whether to let the model pass",
         "it has no column `fixed acidity`",
         "keep its columns in the data, or name another",
-        "no matter of more rows",
+        "more held-out rows alone need not decide",
     ] {
         assert!(error.contains(says), "{error} does not say {says}");
     }

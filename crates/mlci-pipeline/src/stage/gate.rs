@@ -172,7 +172,7 @@ fn say_uncompared(report: &mut GateReport, why: &str) {
     checks.for_each(|check| check.explanation = format!("not applicable: {why}"));
 }
 
-/// Whether more held-out rows would decide what is left open.
+/// Whether it is for want of held-out rows alone that something is left open.
 fn wants_rows(report: &GateReport, rows: usize, min_rows: usize) -> bool {
     let mut open = report.checks.iter().filter(|check| check.verdict == Some(Verdict::NoData));
     // With a comparison the interval is there, and straddles the margin.
@@ -215,7 +215,7 @@ impl Stage for GateStage<'_> {
         let (message, help) = match output.report.verdict {
             Verdict::NoData if !wants_rows(&output.report, rows, min_rows) => (
                 "the gate cannot decide whether to let the model pass",
-                "what is missing is no matter of more rows: the reasons say what it is",
+                "the reasons say what is missing: more held-out rows alone need not decide",
             ),
             Verdict::NoData => (
                 "the gate has too little data to let the model pass",
