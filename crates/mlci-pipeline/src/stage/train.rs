@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fs};
 
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_model::Model;
-use mlci_train::{Choice, CrossValidation, Evaluation, HyperParameters, Leak, Metric, Metrics};
+use mlci_train::{Choice, CrossValidation, Evaluation, HyperParameters, Leak, Metric, Metrics, UnlearnedLevels};
 use serde::{Deserialize, Serialize};
 
 use super::{DataOutput, Stage};
@@ -35,6 +35,8 @@ pub(crate) struct TrainOutput {
     pub(crate) parameters: HyperParameters,
     pub(crate) choice: Option<Choice>,
     pub(crate) leaks: Vec<Leak>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unlearned: Vec<UnlearnedLevels>,
     /// Where a command of the team's own has trained: what it left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<CommandOutput>,
@@ -141,6 +143,7 @@ impl Stage for TrainStage<'_> {
             parameters: trained.parameters,
             choice: trained.choice,
             leaks: trained.leaks,
+            unlearned: trained.unlearned,
             command: left.map(|left| CommandOutput { onnx: Digest::of(&left.onnx), metrics: left.metrics }),
         })
     }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use mlci_model::{Design, Schema};
 
-pub use self::unlearned::UnlearnedLevel;
+pub use self::unlearned::UnlearnedLevels;
 pub(crate) use self::{
     keep::{Batch, Keep, Kept, Others},
     lanes::{Cuts, Full, Lanes, Recipe, Side, Summed},
@@ -66,7 +66,7 @@ pub struct Gathered {
     /// The columns of the training rows, the target last.
     pub(crate) columns: Vec<Marginal>,
     pub(crate) levels: LevelCounts,
-    pub(crate) unlearned: Vec<UnlearnedLevel>,
+    pub(crate) unlearned: Vec<UnlearnedLevels>,
     sums: Option<Result<Sums, BlockError>>,
     /// Fits to all training rows, and to all but those of each fold, as far as there is one.
     fits: BTreeMap<Option<u64>, LinearFit>,
@@ -239,7 +239,7 @@ impl Gathered {
     }
 
     /// The features and the target, with their ranges over all rows, as the model will have them: without
-    /// [levels that it does not know](crate::UnlearnedLevel).
+    /// [levels that it does not know](crate::UnlearnedLevels).
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
