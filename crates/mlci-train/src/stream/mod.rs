@@ -42,7 +42,7 @@ pub(crate) const MOST_FOLDS: u32 = 1000;
 /// and a sample of all rows.
 ///
 /// Made by [`gather`](crate::gather()) from data that is never held as a whole, or by [`Gathered::of`] from a table; of
-/// the same rows both are the same, to the last bit. Memory does not grow with the number of rows, but for two cases:
+/// the same rows both are the same, to the last bit. Memory grows with the number of rows in the last two of these cases alone:
 ///
 /// - Rows held out are kept up to 2^21 values (or 1,000 rows, if that is more). Of more than that at least three quarters
 ///   as many are kept, by a hash of row and line; the others are neither trained nor tested on, so that no row ever
