@@ -33,7 +33,7 @@ bought = { kind = "category" }"#;
             .replace("[train]\n", "[train]\nalgorithm = \"logistic\"\npositive = \"yes\"\npenalty = [0.0, 0.01]\n")
             .replace(
                 "[gate.limits]\nrmse = { max = 0.70 }",
-                "[gate]\nslices = [\"colour\"]\n\n[gate.limits.roc_auc]\nmin = 0.6",
+                "[gate]\nslices = [\"colour\", \"secret\"]\n\n[gate.limits.roc_auc]\nmin = 0.6",
             ),
     );
     project.write("shop.csv", &shop(2000));
@@ -55,7 +55,8 @@ fn classes_levels_and_dates_go_to_staging() {
     let (status, refused) = ask("rde");
     assert_eq!((status, refused["field"].as_str()), (400, Some("colour")));
     let report = project.read(".mlci/report/report.md");
-    for group in ["colour: blue", "colour: green", "colour: red"] {
+    // `secret` is no feature.
+    for group in ["colour: blue", "colour: green", "colour: red", "secret: open", "secret: paid"] {
         assert!(report.contains(group), "{report}");
     }
     project.pass(&["down", "--all"]);
@@ -71,4 +72,23 @@ fn a_category_that_says_the_class_is_refused() {
     let refused = project.run(&["ci", "--stage", "..publish"]);
     assert_eq!(refused.code, 3, "{:#}", refused.value);
     assert!(refused.error().contains("`secret`"), "{}", refused.error());
+}
+
+/// Of twenty levels that are in one row each, some are held out: they count as the base level, and nothing stops.
+#[test]
+fn a_level_that_is_held_out_counts_as_the_base_level() {
+    let project = project();
+    project.configure("penalty = [0.0, 0.01]", "penalty = 0.01");
+    let rare: String = (0..20).map(|row| format!("rare{row},2024-01-01,0.5,open,no\n")).collect();
+    project.write("shop.csv", &(shop(2000) + &rare));
+    let stopped = project.run(&["ci", "--stage", "..train"]);
+    assert!(stopped.error().contains("count such rows as the base level, `blue`"), "{}", stopped.error());
+    project.configure("colour = { kind = \"category\" }", "colour = { kind = \"category\", unseen = \"base\" }");
+    let ci = project.pass(&["ci", "--stage", "..train"]);
+    let warned = ci.lines.iter().filter(|line| line["event"] == "warning").filter_map(|line| line["message"].as_str());
+    let warned: Vec<&str> = warned.filter(|text| text.contains("count as the base level")).collect();
+    assert!(
+        matches!(warned.as_slice(), [text] if text.contains("`rare") && text.contains("of `colour`")),
+        "{warned:?}"
+    );
 }

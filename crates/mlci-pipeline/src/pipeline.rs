@@ -370,6 +370,9 @@ impl Pipeline {
                 }
             }
         }
+        for levels in &trained.unlearned {
+            self.warn(levels.to_string());
+        }
         for leak in &trained.leaks {
             self.warn(leak.to_string());
         }

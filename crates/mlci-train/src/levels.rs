@@ -6,7 +6,7 @@ use crate::{Gathered, TrainError, read::some};
 
 /// Refuses categories with levels that no row to train on has: their columns would be constant. Levels are those of all
 /// rows, or those declared, so that a level that is rare may be held out as a whole; those that may count as the base
-/// level are none any more ([`UnlearnedLevel`](crate::UnlearnedLevel)).
+/// level are none any more ([`UnlearnedLevels`](crate::UnlearnedLevels)).
 pub(crate) fn refuse_unlearnable(gathered: &Gathered) -> Result<(), TrainError> {
     let features = &gathered.schema.features;
     for (position, column) in features.iter().enumerate().filter(|(_, column)| column.kind == Kind::Category) {

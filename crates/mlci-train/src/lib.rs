@@ -88,7 +88,7 @@ pub use crate::{
     report::{ColumnReport, DataReport, Distinct, DropReason, LevelCount, Role},
     slices::{Group, GroupReport, SliceColumn, SliceError, SliceReport, slices},
     split::{Split, folds, split},
-    stream::{Gathered, RowCounts, UnlearnedLevel},
+    stream::{Gathered, RowCounts, UnlearnedLevels},
     table::{MissingColumns, RowPlace, Table},
     train::{TrainError, TrainOptions, Trained, adopt, train},
 };

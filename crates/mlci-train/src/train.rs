@@ -5,7 +5,8 @@ use mlci_model::{Column, Estimator, Generalized, Golden, Kind, Link, Model, Part
 
 use crate::{
     Algorithm, Choice, ClassError, CrossValidation, EvaluateError, EvaluateOptions, Evaluation, Gathered,
-    HyperParameters, Leak, LinearFit, Metrics, RowCounts, RowPlace, ScoreError, Scored, Table, UnlearnedLevel, classes,
+    HyperParameters, Leak, LinearFit, Metrics, RowCounts, RowPlace, ScoreError, Scored, Table, UnlearnedLevels,
+    classes,
     evaluate::{Unpredicted, evaluate_with, predict},
     interval, leakage, levels,
     read::parallel,
@@ -87,7 +88,7 @@ pub struct Trained {
     /// Features that alone predict the target suspiciously well.
     pub leaks: Vec<Leak>,
     /// Levels that no training row has, and the model so counts as the base level.
-    pub unlearned: Vec<UnlearnedLevel>,
+    pub unlearned: Vec<UnlearnedLevels>,
 }
 
 /// Splits the rows, fits a model to the training rows and evaluates it on the rest.

@@ -2,7 +2,9 @@ use std::{collections::BTreeMap, fs};
 
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
 use mlci_model::Model;
-use mlci_train::{Choice, CrossValidation, Evaluation, HyperParameters, Leak, LinearFit, Metric, Metrics};
+use mlci_train::{
+    Choice, CrossValidation, Evaluation, HyperParameters, Leak, LinearFit, Metric, Metrics, UnlearnedLevels,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{DataOutput, Stage};
@@ -38,6 +40,8 @@ pub(crate) struct TrainOutput {
     /// What least squares says of its coefficients, where that was the algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) least_squares: Option<LinearFit>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unlearned: Vec<UnlearnedLevels>,
     /// Where a command of the team's own has trained: what it left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<CommandOutput>,
@@ -145,6 +149,7 @@ impl Stage for TrainStage<'_> {
             choice: trained.choice,
             leaks: trained.leaks,
             least_squares: trained.fit,
+            unlearned: trained.unlearned,
             command: left.map(|left| CommandOutput { onnx: Digest::of(&left.onnx), metrics: left.metrics }),
         })
     }

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, convert::Infallible};
 
 use mlci_model::{Design, Schema};
 
-pub use self::unlearned::UnlearnedLevel;
+pub use self::unlearned::UnlearnedLevels;
 pub(crate) use self::{
     keep::{Batch, Keep, Kept, Others},
     lanes::{Cuts, Full, Lanes, Recipe, Side, Summed},
@@ -42,7 +42,7 @@ pub(crate) const MOST_FOLDS: u32 = 1000;
 /// and a sample of all rows.
 ///
 /// Made by [`gather`](crate::gather()) from data that is never held as a whole, or by [`Gathered::of`] from a table; of
-/// the same rows both are the same, to the last bit. Memory does not grow with the number of rows, but for two cases:
+/// the same rows both are the same, to the last bit. Memory grows with the number of rows in the last two of these cases alone:
 ///
 /// - Rows held out are kept up to 2^21 values (or 1,000 rows, if that is more). Of more than that at least three quarters
 ///   as many are kept, by a hash of row and line; the others are neither trained nor tested on, so that no row ever
@@ -66,7 +66,7 @@ pub struct Gathered {
     /// The columns of the training rows, the target last.
     pub(crate) columns: Vec<Marginal>,
     pub(crate) levels: LevelCounts,
-    pub(crate) unlearned: Vec<UnlearnedLevel>,
+    pub(crate) unlearned: Vec<UnlearnedLevels>,
     sums: Option<Result<Sums, BlockError>>,
     /// Fits to all training rows, and to all but those of each fold, as far as there is one.
     fits: BTreeMap<Option<u64>, LinearFit>,
@@ -244,7 +244,7 @@ impl Gathered {
     }
 
     /// The features and the target, with their ranges over all rows, as the model will have them: without
-    /// [levels that it does not know](crate::UnlearnedLevel).
+    /// [levels that it does not know](crate::UnlearnedLevels).
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema

@@ -1,23 +1,33 @@
 //! Levels of which training tells nothing, in categories that count levels which they do not know as the base level.
 
+use std::fmt;
+
 use mlci_model::{Column, Design, Range, Schema, Unseen};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Table,
+    LevelCount, Table,
+    read::some,
     stream::{LevelCounts, Marginal, Sums},
 };
 
-/// A level that all rows with it were held out of training, so that the model does not know it: it predicts them, as it
-/// does every level that it does not know, as if they had the base level.
+/// Levels of a feature that no training row has, so that the model does not know them: it predicts rows with one of them,
+/// as rows with any level that it does not know, as if they had the base level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnlearnedLevel {
+pub struct UnlearnedLevels {
     /// The feature.
     pub column: String,
-    /// The level.
-    pub level: String,
-    /// How many rows have it.
-    pub rows: u64,
+    /// Its levels, and in how many of all rows each is.
+    pub levels: Vec<LevelCount>,
+}
+
+impl fmt::Display for UnlearnedLevels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.levels.iter().map(|level| level.level.clone()).collect();
+        let rows: u64 = self.levels.iter().map(|level| level.count).sum();
+        let Self { column, .. } = self;
+        write!(f, "no training row has {} of `{column}`: such rows ({rows}) count as the base level", some(&names))
+    }
 }
 
 /// What becomes of the levels of the features that have such levels.
@@ -26,7 +36,7 @@ pub(crate) struct Unlearned {
     features: Vec<Feature>,
     /// The columns of the design that stay, and the target; of no account where nothing changes.
     columns: Vec<usize>,
-    pub(crate) levels: Vec<UnlearnedLevel>,
+    pub(crate) levels: Vec<UnlearnedLevels>,
 }
 
 struct Feature {
@@ -59,17 +69,17 @@ impl Unlearned {
     }
 
     fn fold(&mut self, position: usize, column: &Column, training: &[u64], all: &[u64]) {
-        let (mut map, mut levels) = (Vec::with_capacity(training.len()), Vec::new());
-        for ((level, training), rows) in column.levels.iter().zip(training).zip(all) {
+        let (mut map, mut levels, mut unlearned) = (Vec::with_capacity(training.len()), Vec::new(), Vec::new());
+        for ((level, training), count) in column.levels.iter().zip(training).zip(all) {
             if *training > 0 {
                 map.push(levels.len() as f64);
                 levels.push(level.clone());
             } else {
                 map.push(0.0);
-                let (column, level) = (column.name.clone(), level.clone());
-                self.levels.push(UnlearnedLevel { column, level, rows: *rows });
+                unlearned.push(LevelCount { level: level.clone(), count: *count });
             }
         }
+        self.levels.push(UnlearnedLevels { column: column.name.clone(), levels: unlearned });
         self.features.push(Feature { position, map, levels });
     }
 
