@@ -12,8 +12,8 @@ pub(crate) fn write(cases: &[Case]) -> Result<(), String> {
          release profile; programs run in turn, and have to find the same coefficients. `duckdb` only reads and sums up the \
          products of columns; `parse-limit` is a program of ours that reads the bytes and parses the numbers by two threads, \
          without rules for anything else; `numpy (matrix only)` starts with the matrix. Of `csv-ols-10m` the other figure is \
-         ten times that of `csv-ols-1m`, with its memory; of `csv-ols-50m` (with `--large`), a file of 10 GB, fifty times, and \
-         there the disk has its share. `csv-ols-wide` has 100,000 rows of 1,000 columns, `csv-ols-onehot` \
+         ten times that of `csv-ols-1m`, with its memory; of `csv-ols-50m` (with `--large`), a file of 10 GB, fifty times. \
+         `csv-ols-wide` has 100,000 rows of 1,000 columns, `csv-ols-onehot` \
          200,000 of eight columns of 50 levels and four of numbers.\n\n\
          Times of `predict` are nanoseconds a row, in a loop, on one thread of ours and as many as ONNX Runtime takes. The \
          call through Python is part of its figures, and most of those of one row.\n\n",
