@@ -17,8 +17,9 @@ pub struct Interval {
 ///
 /// Up to 10,000 rows it is the rows. More are dealt at random into 1,000 groups of equal size (to one row), and groups
 /// are drawn: then the time does not grow with the rows (but for the areas under curves, which take a pass over the rows
-/// a resample), and the standard error of a metric is known to about `1/√(2·1000)`, some 2 % (Wolter, *Introduction to Variance Estimation*, 2nd ed., 2007, ch. 2: the method of random
-/// groups). The groups depend on the number of rows alone, so that two models on the same rows have the same.
+/// a resample), and the standard error of a metric is known to about `1/√(2·1000)`, some 2 % (Wolter, *Introduction to
+/// Variance Estimation*, 2nd ed., 2007, ch. 2: the method of random groups). The groups depend on the number of rows
+/// alone, so that two models on the same rows have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Units {
     Rows(usize),

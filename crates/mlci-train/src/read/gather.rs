@@ -32,8 +32,8 @@ use crate::{
 /// digest of the bytes comes with it.
 ///
 /// `open` gives the data from its beginning. It is called once; once more where levels of a category are not declared;
-/// and once more where columns depend on each other so nearly that sums of products do not have the digits (see
-/// [`Moments`]).
+/// and once more where columns depend on each other so nearly, or residuals are so small, that sums of products do not
+/// have the digits (see [`Moments`]).
 ///
 /// # Errors
 /// As [`read_csv`](crate::read_csv), or where the second reading gives other bytes than the first. What is wrong with

@@ -26,8 +26,8 @@ pub(crate) use self::{
     unlearned::Unlearned,
 };
 use crate::{
-    Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, Table, TrainOptions, fit::Standardised,
-    read::parallel::in_order, split::Deal,
+    Algorithm, BlockError, DataReport, FitError, LinearFit, LinearOptions, NoInference, Table, TrainOptions,
+    fit::Standardised, read::parallel::in_order, split::Deal,
 };
 
 /// How many values the rows held out may have together, and those of the sample of all rows: 16 and 8 MiB.
@@ -42,7 +42,8 @@ pub(crate) const MOST_FOLDS: u32 = 1000;
 /// and a sample of all rows.
 ///
 /// Made by [`gather`](crate::gather()) from data that is never held as a whole, or by [`Gathered::of`] from a table; of
-/// the same rows both are the same, to the last bit. Memory grows with the number of rows in the last two of these cases alone:
+/// the same rows both are the same, to the last bit. Memory grows with the number of rows in the last two of these cases
+/// alone:
 ///
 /// - Rows held out are kept up to 2^21 values (or 1,000 rows, if that is more). Of more than that at least three quarters
 ///   as many are kept, by a hash of row and line; the others are neither trained nor tested on, so that no row ever
@@ -192,31 +193,35 @@ impl Gathered {
             return Ok(gathered);
         }
         gathered.sums = Some(sums.map(|sums| unlearned.sums(sums)));
-        if !options.algorithm.needs_penalty() && gathered.has_ill_conditioned_fits() {
+        if !options.algorithm.needs_penalty() && gathered.fits_lack_digits() {
             gathered.sums = Some(again()?.map(|sides| unlearned.sums(sides.sums)));
-            gathered.has_ill_conditioned_fits();
+            gathered.fits_lack_digits();
         }
         Ok(gathered)
     }
 
-    /// Fits to all rows, and to all but those of each fold; whether sums of products do not have the digits for one.
-    fn has_ill_conditioned_fits(&mut self) -> bool {
+    /// Fits to all rows, and to all but those of each fold; whether sums of products do not have the digits for one, or for
+    /// the errors of that to all rows.
+    fn fits_lack_digits(&mut self) -> bool {
         let folds = self.options.folds.map_or(0, u64::from).min(u64::from(MOST_FOLDS));
         let mut parts = std::iter::once(None).chain((0..folds).map(Some));
-        let (mut fits, mut is_ill, mut fails) = (BTreeMap::new(), false, false);
+        let (mut fits, mut lack_digits, mut fails) = (BTreeMap::new(), false, false);
         let solve = |without| Ok((without, self.solve(without, &LinearOptions::default())));
         let Ok(()) = in_order(
             || Ok::<_, Infallible>(parts.next()),
             solve,
             |(without, fit)| match fit {
-                Ok(fit) => drop(fits.insert(without, fit)),
-                Err(FitError::IllConditioned { .. }) => is_ill = true,
+                Ok(fit) => {
+                    lack_digits |= without.is_none() && fit.inference == Err(NoInference::Unresolved);
+                    fits.insert(without, fit);
+                }
+                Err(FitError::IllConditioned { .. }) => lack_digits = true,
                 Err(_) => fails |= without.is_none(),
             },
         );
         // What is wrong with all rows is no better by factors.
         self.fits = if fails { BTreeMap::new() } else { fits };
-        is_ill && !fails
+        lack_digits && !fails
     }
 
     /// Ordinary least squares on all training rows, or on all but those of a fold.

@@ -191,6 +191,27 @@ fn nearly_dependent_columns_take_a_second_pass() {
     }
 }
 
+/// Residuals of a billionth of the target are lost in sums of products, and with them all that is said of errors.
+#[test]
+fn residuals_that_are_nearly_nothing_take_a_second_pass() {
+    let csv = (0..2000_u32).fold(String::from("a,b,y\n"), |csv, row| {
+        let (a, b) = (f64::from(row % 17), f64::from(row * row % 23));
+        csv + &format!("{a},{b},{}\n", 3.0 * a - b + 1e-6 * f64::from(row * 7 % 11 + 1))
+    });
+    let opened = Cell::new(0);
+    let open = || {
+        opened.set(opened.get() + 1);
+        Ok(csv.as_bytes())
+    };
+    let (gathered, _) = gather(open, &ReadOptions::new("y"), &TrainOptions::default()).unwrap();
+    assert_eq!(opened.get(), 2);
+    let fit = model(&gathered).unwrap().fit.unwrap();
+    let test = fit.inference.unwrap().coefficients[0];
+    // The noise has a standard deviation of 3.2e-6, and `a` one of 4.9: their ratio by the root of the rows.
+    assert!((1e-8..3e-8).contains(&test.standard_error), "{test:?}");
+    assert!((test.estimate - 3.0).abs() < 5.0 * test.standard_error, "{test:?}");
+}
+
 #[test]
 fn data_that_changes_between_two_passes_is_refused() {
     let texts = [nearly(1e-4), nearly(1e-5)];
