@@ -73,16 +73,21 @@ impl Cluster {
 
     /// The ready pods behind a Service, a canary's left out.
     pub(crate) async fn endpoints(&self, namespace: &Namespace, service: &Name) -> Result<Vec<Endpoint>> {
-        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace.as_str());
-        let params = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
-        let action = Action::all("list", "endpointslices.discovery.k8s.io", namespace.as_str());
-        let slices = self.call(&action, || api.list(&params)).await?;
-        let mut found: Vec<_> = slices.into_iter().flat_map(|slice| ready(&slice)).collect();
+        let mut found = self.all_endpoints(namespace, service).await?;
         // What is asked of the workload is not what a canary answers.
         let aside = self.tracks(namespace, service).await?.canary;
         found.retain(|endpoint| !aside.contains(&endpoint.pod));
         found.sort_by(|a, b| a.pod.cmp(&b.pod));
         Ok(found)
+    }
+
+    /// The ready pods behind a Service, as the cluster has them in its EndpointSlices.
+    pub(crate) async fn all_endpoints(&self, namespace: &Namespace, service: &Name) -> Result<Vec<Endpoint>> {
+        let api: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace.as_str());
+        let params = ListParams::default().labels(&format!("kubernetes.io/service-name={service}"));
+        let action = Action::all("list", "endpointslices.discovery.k8s.io", namespace.as_str());
+        let slices = self.call(&action, || api.list(&params)).await?;
+        Ok(slices.into_iter().flat_map(|slice| ready(&slice)).collect())
     }
 
     /// A ready pod behind a Service, the next one at each call.

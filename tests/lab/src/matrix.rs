@@ -59,6 +59,9 @@ pub struct Test {
     pub name: String,
     /// What it shows, as a sentence.
     pub shows: String,
+    /// Whether it takes its servers apart: its program comes after all others.
+    #[serde(default)]
+    pub disrupts: bool,
 }
 
 const FILE: &str = include_str!("../matrix.toml");
@@ -111,6 +114,12 @@ pub fn run_tests(
         programs.entry((&test.package, &test.target)).or_default().insert(&test.name);
     }
     let built = programs::build(checkout, &programs.keys().copied().collect(), features)?;
+    let disrupts = |program: &Program<'_>| {
+        let mut tests = systems.iter().flat_map(|system| &system.test);
+        tests.any(|test| test.disrupts && (test.package.as_str(), test.target.as_str()) == *program)
+    };
+    let mut programs: Vec<_> = programs.into_iter().collect();
+    programs.sort_by_key(|(program, _)| disrupts(program));
     let mut good = true;
     for ((package, target), wanted) in programs {
         tell(&format!("{package}, {target}: tests that need servers: {}", wanted.len()));

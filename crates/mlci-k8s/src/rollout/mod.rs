@@ -14,6 +14,7 @@ use crate::{
     },
 };
 
+mod follow;
 mod machine;
 mod pod;
 mod state;
@@ -44,7 +45,8 @@ impl Default for RolloutOptions {
     }
 }
 
-/// A rollout that is done: every pod runs the expected image and is ready, and none of an earlier version serves.
+/// A rollout that is done: every pod runs the expected image and is ready, the Service sends to it, and none of an
+/// earlier version serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolledOut {
@@ -70,7 +72,8 @@ impl Cluster {
     /// Waits until what was applied is rolled out, and calls `progress` whenever the state of it changes.
     ///
     /// Done is: the Deployment's controller has seen the applied generation, and the pods themselves, as many as there
-    /// are to be, run the expected digest and are ready. A failure is returned as soon as it is final: an image that
+    /// are to be, run the expected digest and are ready, and the workload's Service sends to them and to none that has
+    /// gone. A failure is returned as soon as it is final: an image that
     /// cannot be pulled, a container that ends twice in a row, a pod that no node takes up for longer than
     /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
     /// is no failure. A lost watch is taken up again, also after 410 Gone.
@@ -139,19 +142,25 @@ impl Cluster {
             let asked;
             let mut world = world;
             // What was heard last may be long past, where a watch was lost: before the verdict, it is asked for.
-            if let State::Failed(_) = state {
-                let now = timeout(ASK, Watched::now(self, applied)).await;
-                if let Ok(Ok(now)) = now {
-                    asked = now;
-                    world = &asked;
-                    state = machine.step(world, start.elapsed());
-                } else if !late {
-                    sleep(Duration::from_millis(100)).await;
-                    continue;
+            if late || matches!(state, State::Failed(_)) {
+                match timeout(ASK, Watched::now(self, applied)).await {
+                    Ok(Ok(now)) => {
+                        asked = now;
+                        world = &asked;
+                        state = machine.step(world, start.elapsed());
+                    }
+                    _ if !late => {
+                        sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                    _ => {}
                 }
             }
             let finding = match state {
-                State::Done(progress) => return Ok(RolledOut { progress, after: start.elapsed() }),
+                State::Done(progress) => match self.endpoints_follow(applied, &progress, deadline).await? {
+                    None => return Ok(RolledOut { progress, after: start.elapsed() }),
+                    Some(finding) => finding,
+                },
                 State::Failed(finding) => finding,
                 State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
                 State::Progress(state) => {

@@ -71,6 +71,8 @@ pub enum Reason {
     PodsFail,
     /// The time was up before every pod was ready.
     Deadline,
+    /// The pods are ready, and the Service does not send to them, or still sends to what has gone.
+    Endpoints,
     /// Another version was applied in the meantime.
     Superseded,
     /// The Deployment was deleted in the meantime.
@@ -99,6 +101,7 @@ impl Reason {
             Self::Admission => "see the message for the policy or webhook that refuses the pods",
             Self::PodsFail => "look at the nodes",
             Self::Deadline => "see the state of the pods and their events",
+            Self::Endpoints => "see that the Service selects these pods, and that the cluster's controllers run",
             Self::Superseded => "someone else deploys to the same place",
             Self::Deleted => "someone else works in the same place",
             Self::Paused => "resume it with `kubectl rollout resume`",

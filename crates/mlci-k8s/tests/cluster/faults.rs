@@ -46,6 +46,8 @@ async fn through(lab: &Lab, fault: Fault) -> (Lab, Between) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     config.cluster_url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
     config.tls_server_name = Some(host);
+    // As `Cluster::connect` has it: a connection that was silent before it was used again is given up.
+    config.read_timeout = Some(Duration::from_secs(30));
     let between = Between { fault: Arc::default(), hit: Arc::default() };
     let (notify, hit) = (between.fault.clone(), between.hit.clone());
     tokio::spawn(async move {

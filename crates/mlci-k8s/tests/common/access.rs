@@ -1,6 +1,9 @@
 //! Who else may ask an API server: accounts with a Role and no more, and the kubeconfigs that name them.
 
+use std::time::Duration;
+
 use k8s_openapi::api::{
+    authorization::v1::SubjectAccessReview,
     core::v1::ServiceAccount,
     rbac::v1::{Role, RoleBinding},
 };
@@ -8,7 +11,7 @@ use mlci_k8s::{
     ClusterOptions,
     kube::{
         Api, Client, Config,
-        api::{Patch, PatchParams},
+        api::{Patch, PatchParams, PostParams},
     },
 };
 use serde_json::{Value, json};
@@ -47,13 +50,14 @@ fn certificate(der: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
-/// An account that has this Role, both of this name. Its uid.
+/// An account that has this Role, both of this name, once the API server acts on it. Its uid.
 pub(crate) async fn account(client: &Client, namespace: &str, name: &str, role: Value) -> String {
     let params = PatchParams::apply("mlci-test");
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } });
     let account = accounts.patch(name, &params, &Patch::Apply(account)).await.unwrap();
     let roles: Api<Role> = Api::namespaced(client.clone(), namespace);
+    let first = role["rules"][0].clone();
     roles.patch(name, &params, &Patch::Apply(role)).await.unwrap();
     let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
     let binding = json!({
@@ -62,5 +66,30 @@ pub(crate) async fn account(client: &Client, namespace: &str, name: &str, role: 
         "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": namespace }],
     });
     bindings.patch(name, &params, &Patch::Apply(binding)).await.unwrap();
+    granted(client, namespace, name, &first).await;
     account.metadata.uid.unwrap()
+}
+
+/// The authorizer hears of a Role and of its binding by watches of its own, some time after they were written.
+async fn granted(client: &Client, namespace: &str, name: &str, rule: &Value) {
+    let review: SubjectAccessReview = serde_json::from_value(json!({
+        "metadata": {},
+        "spec": {
+            "user": format!("system:serviceaccount:{namespace}:{name}"),
+            "resourceAttributes": {
+                "namespace": namespace, "verb": rule["verbs"][0], "group": rule["apiGroups"][0],
+                "resource": rule["resources"][0],
+            },
+        },
+    }))
+    .unwrap();
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    for _ in 0..300 {
+        let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
+        if answer.status.is_some_and(|status| status.allowed) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("after 30 s the API server does not act on the Role of `{name}`: {rule}");
 }

@@ -28,6 +28,13 @@ fn failure(code: u16, message: &str) -> Value {
     json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": "" })
 }
 
+/// What a Service sends to.
+fn slice(pods: &[&str]) -> Value {
+    let endpoint = |pod: &&str| json!({ "addresses": ["192.0.2.9"], "targetRef": { "kind": "Pod", "name": pod } });
+    let endpoints: Vec<_> = pods.iter().map(endpoint).collect();
+    json!({ "metadata": {}, "addressType": "IPv4", "ports": [{ "name": "http", "port": 8080 }], "endpoints": endpoints })
+}
+
 /// What is listed at first, and how each object is once the rollout is done.
 fn objects(kind: &str) -> Vec<(Value, Value)> {
     let object = |value: Value| {
@@ -40,6 +47,7 @@ fn objects(kind: &str) -> Vec<(Value, Value)> {
             let states = [deployment("new", 2, 1, [2, 2, 2]), deployment("new", 2, 2, [2, 2, 2])];
             vec![states.map(|it| serde_json::to_value(it).unwrap())]
         }
+        "endpointslices" => vec![[(); 2].map(|()| slice(&["a", "b"]))],
         "replicasets" => vec![[(); 2].map(|()| serde_json::to_value(replica_set("new", None)).unwrap())],
         _ => ["a", "b"]
             .map(|name| [starting(name, "new"), running(name, "new")].map(|it| serde_json::to_value(it).unwrap()))
@@ -147,9 +155,8 @@ async fn an_error_may_last_and_a_refusal_may_not() {
     }
 }
 
-/// A pod that has been given to a node is the last that was heard; by the time that it is too late, it runs.
-#[tokio::test(start_paused = true)]
-async fn what_was_heard_long_ago_is_asked_for_before_it_is_a_failure() {
+/// These are the pods that are listed first, and no watch says more; whoever asks again is told that they run.
+async fn lost_after(pods: fn(Value) -> Value) -> crate::RolledOut {
     let fault = Fault { status: 0, body: String::new(), lists: 0, watches: 0 };
     let (counts, lists) = (Mutex::new(BTreeMap::new()), Mutex::new(0));
     let done = asked(move |request| {
@@ -163,19 +170,67 @@ async fn what_was_heard_long_ago_is_asked_for_before_it_is_a_failure() {
         let (first, last): (Vec<_>, Vec<_>) = objects(kind).into_iter().unzip();
         let items = match (kind, *lists) {
             ("version", _) => return answer(&fault, request, &counts),
-            ("pods", 1) => {
-                let mut given = first;
-                for pod in &mut given {
-                    pod["spec"]["nodeName"] = json!("one");
-                    pod["status"] = json!({ "phase": "Pending" });
-                }
-                given
-            }
+            ("pods", 1) => first.into_iter().map(pods).collect(),
             _ => last,
         };
         (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true)
+    });
+    done.await.unwrap()
+}
+
+/// A pod that has been given to a node is the last that was heard; by the time that it is too late, it runs.
+#[tokio::test(start_paused = true)]
+async fn what_was_heard_long_ago_is_asked_for_before_it_is_a_failure() {
+    let given = |mut pod: Value| {
+        pod["spec"]["nodeName"] = json!("one");
+        pod["status"] = json!({ "phase": "Pending" });
+        pod
+    };
+    let done = lost_after(given).await;
+    assert_eq!((done.progress.ready, done.after.as_secs()), (2, 30));
+    // A container that is being made is no failure for as long as there is time.
+    let done = lost_after(|pod| pod).await;
+    assert_eq!((done.progress.ready, done.after), (2, RolloutOptions::default().timeout));
+}
+
+/// A cluster whose rollout is done at once, while its Service sends to these pods until it has been asked so often.
+async fn behind(pods: &'static [&'static str], asked_for: u32) -> Result<crate::RolledOut, Error> {
+    let fault = Fault { status: 0, body: String::new(), lists: 0, watches: 0 };
+    let (counts, times) = (Mutex::new(BTreeMap::new()), Mutex::new(0));
+    asked(move |request| {
+        let kind = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let mut times = times.lock().unwrap();
+        *times += u32::from(kind == "endpointslices");
+        if kind == "endpointslices" && *times <= asked_for {
+            let items = [slice(pods)];
+            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+        }
+        answer(&fault, request, &counts)
     })
     .await
-    .unwrap();
-    assert_eq!((done.progress.ready, done.after.as_secs()), (2, 30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_is_done_once_the_service_sends_to_its_pods_and_to_no_others() {
+    for pods in [&[][..], &["a"], &["a", "b", "old"], &["old"]] {
+        let done = behind(pods, 3).await.unwrap();
+        // 50, 100 and 200 ms.
+        assert_eq!((done.progress.ready, done.after.as_millis() / 10), (2, 35), "{pods:?}");
+    }
+    assert_eq!(behind(&["a", "b"], 3).await.unwrap().after, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_follows_fails_the_rollout() {
+    for (pods, words) in [
+        (&["a"][..], "the Service `wine` does not send to b; see that"),
+        (&["a", "b", "old"], "the Service `wine` still sends to what has gone: old; see that"),
+        (&["old"], "the Service `wine` does not send to a, b, and still sends to what has gone: old; see that"),
+    ] {
+        let error = behind(pods, u32::MAX).await.unwrap_err();
+        let Error::Rollout(failure) = &error else { panic!("{error}") };
+        assert_eq!(failure.reason, Reason::Endpoints);
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(failure.after >= RolloutOptions::default().timeout, "{failure:?}");
+    }
 }
