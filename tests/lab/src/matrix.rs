@@ -136,7 +136,9 @@ pub fn run_tests(
 /// The names of the tests that ran and passed. What they print is passed on.
 fn passed(program: &Built, wanted: &BTreeSet<&str>, settings: &BTreeMap<String, String>) -> Result<BTreeSet<String>> {
     let mut command = program.command();
-    command.args(["--ignored", "--exact", "--test-threads", "2"]).args(wanted).envs(settings);
+    // They wait for servers most of the time.
+    let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    command.args(["--ignored", "--exact", "--test-threads", &threads.to_string()]).args(wanted).envs(settings);
     let mut child = interrupt::spawn(command.stdout(Stdio::piped()))?;
     let mut passed = BTreeSet::new();
     if let Some(output) = child.stdout.take() {

@@ -1,16 +1,18 @@
-//! Where the server binary comes from: named, built from the workspace, or installed beside mlci.
+//! A Cargo workspace that builds the server.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use mlci_core::{Digest, FileError, digest_file, write_atomic};
-use mlci_model::{Estimator, Model};
-use serde::{Deserialize, Serialize};
 
+use super::{
+    PACKAGE, Runs, TWO_WAYS,
+    cargo::{Metadata, cargo, metadata, rustc_version, target_folder},
+};
 use crate::{
     command,
     error::{Context as _, Error, Result},
@@ -18,107 +20,8 @@ use crate::{
     pipeline::Pipeline,
 };
 
-const PACKAGE: &str = "mlci-serve";
-const TWO_WAYS: &str = "either name a static Linux server, [image] server = \"PATH\", or run this on Linux with a C library to link statically (Debian: libc6-dev, Fedora: glibc-static)";
-
-/// Which models a server has to run. One that runs ONNX is several times as large, so that only what needs it has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
-    Own,
-    Onnx,
-}
-
-impl Runs {
-    /// What the server of this model has to run.
-    pub(crate) fn of(model: &Model) -> Self {
-        match model.parts().estimator {
-            Estimator::Onnx(_) => Self::Onnx,
-            _ => Self::Own,
-        }
-    }
-
-    /// The feature of the server's package.
-    fn feature(self) -> Option<&'static str> {
-        (self == Self::Onnx).then_some("onnx")
-    }
-}
-
-/// Where the server comes from. What decides its bytes is known before it is built.
-pub(crate) struct Server {
-    /// The digest of the binary where it is there, else of all that it is built from.
-    pub(crate) key: Digest,
-    origin: Origin,
-}
-
-enum Origin {
-    /// A file that is there.
-    Ready(PathBuf),
-    /// A workspace that builds it.
-    Workspace(Workspace, Build),
-}
-
-impl Server {
-    /// Finds the server of such models, and builds nothing.
-    pub(crate) fn find(pipeline: &Pipeline, runs: Runs) -> Result<Self> {
-        if let Some(named) = &pipeline.config().image.server {
-            let path = pipeline.resolve(named);
-            let (key, _) = digest_file(&path)
-                .map_err(|error| Error::from(error).help("[image] server names a file that cannot be read"))?;
-            return Ok(Self { key, origin: Origin::Ready(path) });
-        }
-        match Workspace::find(pipeline)? {
-            Some(workspace) => {
-                let build = Build::image(&workspace, runs)?;
-                Ok(Self { key: workspace.key(&build)?, origin: Origin::Workspace(workspace, build) })
-            }
-            None => beside(),
-        }
-    }
-
-    /// Where it is, if nothing has to be built.
-    pub(crate) fn ready(&self) -> Option<&Path> {
-        match &self.origin {
-            Origin::Ready(path) => Some(path),
-            Origin::Workspace(..) => None,
-        }
-    }
-
-    /// The binary itself, built if it has to be.
-    pub(crate) fn binary(&self, pipeline: &Pipeline, again: bool) -> Result<PathBuf> {
-        match &self.origin {
-            Origin::Ready(path) => Ok(path.clone()),
-            Origin::Workspace(workspace, build) => workspace.binary(pipeline, build, "image", again),
-        }
-    }
-}
-
-/// A server that runs any model on this system, where the image's does not. Elsewhere than on Linux, `process` runs it.
-pub(crate) fn for_host(pipeline: &Pipeline) -> Result<PathBuf> {
-    match Workspace::find(pipeline)? {
-        Some(workspace) => workspace.binary(pipeline, &Build::host(&workspace), "deploy", false),
-        None => match beside()?.origin {
-            Origin::Ready(path) => Ok(path),
-            Origin::Workspace(..) => Err(Error::fail("there is no server for this system").help(TWO_WAYS)),
-        },
-    }
-}
-
-/// Without Cargo, the server that was installed with mlci.
-fn beside() -> Result<Server> {
-    let own = env::current_exe().context(|| "mlci does not know its own path".to_owned())?;
-    let path = own.with_file_name(PACKAGE);
-    match digest_file(&path) {
-        Ok((key, _)) => Ok(Server { key, origin: Origin::Ready(path) }),
-        Err(_) => Err(Error::fail(format!(
-            "there is no server to put into the image: no `{}`, and no Cargo workspace here that has the package {PACKAGE}",
-            path.display()
-        ))
-        .help(TWO_WAYS)),
-    }
-}
-
 /// How a workspace builds the server.
-struct Build {
+pub(super) struct Build {
     /// The target triple; absent for the host's own.
     target: Option<String>,
     /// `RUSTFLAGS`; absent for the user's own.
@@ -129,7 +32,7 @@ struct Build {
 
 impl Build {
     /// Static, for a container, and without this machine's paths in it.
-    fn image(workspace: &Workspace, runs: Runs) -> Result<Self> {
+    pub(super) fn image(workspace: &Workspace, runs: Runs) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Error::fail("a server for Linux cannot be built on this system").help(TWO_WAYS));
         }
@@ -143,13 +46,13 @@ impl Build {
         Ok(Self { target, flags: Some(flags), feature: workspace.feature(runs) })
     }
 
-    fn host(workspace: &Workspace) -> Self {
+    pub(super) fn host(workspace: &Workspace) -> Self {
         Self { target: None, flags: None, feature: workspace.feature(Runs::Onnx) }
     }
 }
 
 /// A Cargo workspace that can build the server.
-struct Workspace {
+pub(super) struct Workspace {
     root: PathBuf,
     /// The folders of the packages in it that the server is built from.
     folders: BTreeSet<PathBuf>,
@@ -158,17 +61,9 @@ struct Workspace {
     is_member: bool,
 }
 
-/// What Cargo said of a workspace, kept for the same lock file.
-#[derive(Serialize, Deserialize)]
-struct Metadata {
-    root: PathBuf,
-    folders: BTreeSet<PathBuf>,
-    is_member: bool,
-}
-
 impl Workspace {
     /// Asks Cargo once per state of the lock file; `None` where no workspace has the server.
-    fn find(pipeline: &Pipeline) -> Result<Option<Self>> {
+    pub(super) fn find(pipeline: &Pipeline) -> Result<Option<Self>> {
         let start = std::path::absolute(pipeline.root()).map_err(FileError::at("locate", pipeline.root()))?;
         let Some(lock) = start.ancestors().map(|folder| folder.join("Cargo.lock")).find(|path| path.is_file()) else {
             return Ok(None);
@@ -197,7 +92,7 @@ impl Workspace {
     }
 
     /// The digest of all that decides the bytes of the server.
-    fn key(&self, build: &Build) -> Result<Digest> {
+    pub(super) fn key(&self, build: &Build) -> Result<Digest> {
         let mut digest = Digest::builder()
             .part(build.target.as_deref().unwrap_or_default())
             .part(build.flags.as_deref().unwrap_or_default())
@@ -218,7 +113,7 @@ impl Workspace {
         Ok(digest.finish())
     }
 
-    fn binary(&self, pipeline: &Pipeline, build: &Build, stage: &str, again: bool) -> Result<PathBuf> {
+    pub(super) fn binary(&self, pipeline: &Pipeline, build: &Build, stage: &str, again: bool) -> Result<PathBuf> {
         let key = self.key(build)?;
         let kept = pipeline.workdir().cache().join("server").join(key.hex());
         let path = kept.join(PACKAGE);
@@ -278,95 +173,9 @@ impl Workspace {
     }
 }
 
-fn cargo() -> std::ffi::OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
 fn make_executable(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(FileError::at("change", path))?)
-}
-
-fn rustc_version(folder: &Path) -> Result<Vec<u8>> {
-    let output = Command::new("rustc")
-        .current_dir(folder)
-        .arg("-vV")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::fail("cannot run `rustc -vV`").because(source).help(TWO_WAYS))?;
-    Ok(output.stdout)
-}
-
-#[derive(Deserialize)]
-struct CargoMetadata {
-    packages: Vec<Package>,
-    /// Absent with `--no-deps`.
-    resolve: Option<Resolve>,
-    workspace_members: Vec<String>,
-    workspace_root: PathBuf,
-    target_directory: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    id: String,
-    name: String,
-    manifest_path: PathBuf,
-    source: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    id: String,
-    dependencies: Vec<String>,
-}
-
-fn ask_cargo(folder: &Path, arguments: &[&str]) -> Result<CargoMetadata> {
-    let output = Command::new(cargo())
-        .current_dir(folder)
-        .args(["metadata", "--format-version", "1", "--locked"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::fail("cannot run `cargo metadata`").because(source).help(TWO_WAYS))?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(Error::fail("`cargo metadata` failed").because(text));
-    }
-    serde_json::from_slice(&output.stdout).context(|| "the answer of `cargo metadata` cannot be read".to_owned())
-}
-
-fn metadata(lock: &Path) -> Result<Metadata> {
-    let folder = lock.parent().unwrap_or(Path::new("."));
-    let metadata = ask_cargo(folder, &[])?;
-    let packages: HashMap<&str, &Package> = metadata.packages.iter().map(|p| (p.id.as_str(), p)).collect();
-    let nodes: HashMap<&str, &Node> =
-        metadata.resolve.iter().flat_map(|resolve| &resolve.nodes).map(|node| (node.id.as_str(), node)).collect();
-    let mut open: Vec<&str> =
-        metadata.packages.iter().filter(|package| package.name == PACKAGE).map(|package| package.id.as_str()).collect();
-    let (mut seen, mut folders) = (HashSet::new(), BTreeSet::new());
-    while let Some(id) = open.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        // Packages with a source are pinned by the lock file; those without are folders that can change.
-        if let Some(folder) = packages.get(id).filter(|p| p.source.is_none()).and_then(|p| p.manifest_path.parent()) {
-            folders.insert(folder.to_owned());
-        }
-        open.extend(nodes.get(id).into_iter().flat_map(|node| node.dependencies.iter().map(String::as_str)));
-    }
-    let members: HashSet<&str> = metadata.workspace_members.iter().map(String::as_str).collect();
-    let is_member = packages.values().any(|package| package.name == PACKAGE && members.contains(package.id.as_str()));
-    Ok(Metadata { root: metadata.workspace_root, folders, is_member })
-}
-
-fn target_folder(root: &Path) -> Result<PathBuf> {
-    Ok(ask_cargo(root, &["--no-deps"])?.target_directory)
 }
 
 /// Names and contents below `folder`, without what tests and builds leave there.
