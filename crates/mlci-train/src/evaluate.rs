@@ -130,13 +130,20 @@ pub enum EvaluateError {
         source: PredictError,
     },
     /// The predictions cannot be compared with the truth.
-    #[error("the predictions of `{model}` cannot be compared with the target")]
+    #[error("the predictions of `{model}` cannot be compared with the target{}", of_row(*at))]
     Score {
         /// The model.
         model: String,
+        /// The row; `None` if the rows as a whole are at fault.
+        at: Option<RowPlace>,
         /// Why.
         source: ScoreError,
     },
+}
+
+/// Where it is, behind what is wrong.
+pub(crate) fn of_row(at: Option<RowPlace>) -> String {
+    at.map_or_else(String::new, |at| format!(": {at}"))
 }
 
 const RESAMPLES: usize = 1000;
@@ -198,7 +205,7 @@ pub fn evaluate_with(
     }
     let baseline = options.baseline.unwrap_or(own_mean);
     let scored = Scored { truth: &truth, prediction: &prediction };
-    let at = |source| EvaluateError::Score { model: name(), source };
+    let at = |source| EvaluateError::Score { model: name(), at: numbers.of_score(&source), source };
     let threshold = (target.kind == Kind::Category).then_some(options.threshold);
     let half_width = options.half_width.filter(|_| threshold.is_none());
     let metrics = match (threshold, half_width) {

@@ -86,6 +86,17 @@ pub enum ScoreError {
     },
 }
 
+impl ScoreError {
+    /// The row at fault, from 0 among those that were compared, where it is one.
+    #[must_use]
+    pub const fn row(&self) -> Option<usize> {
+        match self {
+            Self::NoClass { row, .. } | Self::Unusable { row, .. } => Some(*row),
+            Self::NoRows | Self::Shape { .. } => None,
+        }
+    }
+}
+
 /// How well predictions fit the truth. All numbers are finite.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {

@@ -3,7 +3,7 @@ use std::fmt;
 use mlci_model::{Column, Kind, PredictError, Schema};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
-use crate::{DataReport, RowUnit, read::replace};
+use crate::{DataReport, RowUnit, ScoreError, read::replace};
 
 /// Data that has been read: a matrix of features, the target, and what else can be of use. At least one row.
 #[derive(Debug, Clone)]
@@ -165,8 +165,16 @@ impl RowNumbers<'_> {
 
     /// Of the row that cannot be predicted, if it is one.
     pub(crate) fn of_error(&self, error: &mut PredictError) -> Option<RowPlace> {
-        let row = *error.row_mut()?;
-        Some(RowPlace { unit: self.unit, line: self.of(row), row })
+        Some(self.place(*error.row_mut()?))
+    }
+
+    /// Of the row whose prediction cannot be scored, if it is one.
+    pub(crate) fn of_score(&self, error: &ScoreError) -> Option<RowPlace> {
+        Some(self.place(error.row()?))
+    }
+
+    fn place(&self, row: usize) -> RowPlace {
+        RowPlace { unit: self.unit, line: self.of(row), row }
     }
 }
 

@@ -215,7 +215,7 @@ impl Gathered {
             return Err(TrainError::NoTestRows { rows, fraction: options.test_fraction });
         }
         // Profiles exist for one value or more, all finite, and there are more rows than features.
-        let no_rows = || TrainError::Score(ScoreError::NoRows);
+        let no_rows = || TrainError::Score { at: None, source: ScoreError::NoRows };
         let rows: Vec<usize> = self.sampled_training().into_iter().map(|(row, _)| row).collect();
         let profile = |name: &str, marginal: &Marginal, sample: &[f64], levels: &[String]| {
             let profile = marginal.profile(sample, levels.len()).ok_or_else(no_rows)?;
@@ -276,7 +276,7 @@ impl Gathered {
             Some(threshold) => Metrics::of_classes(scored, threshold),
             None => Metrics::of(scored),
         };
-        let training = training.map_err(TrainError::Score)?;
+        let training = training.map_err(|source| TrainError::Score { at: numbers.of_score(&source), source })?;
         parts.prediction_profile = self.prediction_profile(&draft, &prediction).ok_or_else(no_rows)?;
         let all: Vec<usize> = (0..self.held_out.rows()).collect();
         for row in split::sample(&self.held_out, &all, options.seed, options.golden) {

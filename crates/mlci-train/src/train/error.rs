@@ -1,6 +1,9 @@
 use mlci_model::{InvalidModel, PredictError};
 
-use crate::{Algorithm, ClassError, EvaluateError, FitError, OptionError, RowPlace, RowUnit, ScoreError, levels};
+use crate::{
+    Algorithm, ClassError, EvaluateError, FitError, OptionError, RowPlace, RowUnit, ScoreError, evaluate::of_row,
+    levels,
+};
 
 /// Why no model came out.
 #[derive(Debug, thiserror::Error)]
@@ -132,8 +135,13 @@ pub enum TrainError {
         source: PredictError,
     },
     /// The model's predictions of its training rows cannot be scored.
-    #[error("the model's predictions of its training rows cannot be scored")]
-    Score(#[source] ScoreError),
+    #[error("the model's predictions of its training rows cannot be scored{}", of_row(*at))]
+    Score {
+        /// The row, where it is one.
+        at: Option<RowPlace>,
+        /// Why.
+        source: ScoreError,
+    },
     /// The model cannot be evaluated on the rows held out.
     #[error("the model cannot be evaluated on the rows held out")]
     Evaluate(#[source] EvaluateError),

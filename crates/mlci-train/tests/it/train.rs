@@ -236,6 +236,10 @@ fn models_that_do_not_fit_the_data() {
     let large = read("a,b,y\n1,2,3\n1e308,-1e308,3\n", |_| {}).unwrap();
     let error = evaluate(&model, &large, &[0, 1], 0).unwrap_err();
     assert_eq!(error.to_string(), "`demo` cannot predict line 3 of the data (row 1 of those to predict, from 0)");
+    let far = read("a,b,y\n1,2,3\n\n1,2,1e200\n", |_| {}).unwrap();
+    let error = evaluate(&model, &far, &[0, 1], 0).unwrap_err();
+    let place = "line 4 of the data (row 1 of those to predict, from 0)";
+    assert_eq!(error.to_string(), format!("the predictions of `demo` cannot be compared with the target: {place}"));
 }
 
 #[test]
