@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result, chain},
     logs::Story,
     rollout::{
+        follow::Behind,
         machine::{Expected, Machine, Patience, World},
         watch::{Change, Watched},
     },
@@ -105,8 +106,11 @@ impl Cluster {
         let deadline = start + options.timeout;
         let mut shown = None;
         let (mut refused, mut last_error) = (None, None);
+        // When the Service is looked at again, after it was behind.
+        let (mut behind, mut look) = (None, None);
         loop {
-            let wake = machine.next().map_or(deadline, |next| deadline.min(start + next));
+            let next = machine.next().map_or(deadline, |next| deadline.min(start + next));
+            let wake = look.unwrap_or(next);
             let late = tokio::select! {
                 change = watched.next() => {
                     match change {
@@ -157,13 +161,21 @@ impl Cluster {
                 }
             }
             let finding = match state {
-                State::Done(progress) => match self.endpoints_follow(applied, &progress, deadline).await? {
-                    None => return Ok(RolledOut { progress, after: start.elapsed() }),
-                    Some(finding) => finding,
-                },
+                State::Done(progress) => {
+                    let Some(words) = self.service_is_behind(applied, &progress).await? else {
+                        return Ok(RolledOut { progress, after: start.elapsed() });
+                    };
+                    let behind = behind.get_or_insert_with(Behind::new);
+                    look = behind.again(deadline);
+                    if look.is_some() {
+                        continue;
+                    }
+                    Finding::new(Reason::Endpoints, "EndpointsBehind", behind.message(&words))
+                }
                 State::Failed(finding) => finding,
                 State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
                 State::Progress(state) => {
+                    look = None;
                     if shown.as_ref() != Some(&state) {
                         progress(&state);
                         shown = Some(state);

@@ -101,7 +101,9 @@ impl Reason {
             Self::Admission => "see the message for the policy or webhook that refuses the pods",
             Self::PodsFail => "look at the nodes",
             Self::Deadline => "see the state of the pods and their events",
-            Self::Endpoints => "see that the Service selects these pods, and that the cluster's controllers run",
+            Self::Endpoints => {
+                "see that the Service selects these pods and has a port named `http`, and that the cluster's controllers run"
+            }
             Self::Superseded => "someone else deploys to the same place",
             Self::Deleted => "someone else works in the same place",
             Self::Paused => "resume it with `kubectl rollout resume`",

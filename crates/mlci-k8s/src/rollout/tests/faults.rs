@@ -199,8 +199,17 @@ async fn behind(pods: &'static [&'static str], asked_for: u32) -> Result<crate::
     let (counts, times) = (Mutex::new(BTreeMap::new()), Mutex::new(0));
     asked(move |request| {
         let kind = request.uri().path().rsplit('/').next().unwrap_or_default();
+        if kind == "pods" && request.uri().query().is_none_or(|query| !query.contains("labelSelector=")) {
+            let items = ["a", "b", "other"].map(|name| json!({ "metadata": { "name": name } }));
+            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+        }
         let mut times = times.lock().unwrap();
         *times += u32::from(kind == "endpointslices");
+        // By then the watches have told of the end, and so do lists.
+        if *times > 0 && kind != "endpointslices" {
+            let items: Vec<_> = objects(kind).into_iter().map(|(_, last)| last).collect();
+            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+        }
         if kind == "endpointslices" && *times <= asked_for {
             let items = [slice(pods)];
             return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
@@ -217,7 +226,10 @@ async fn a_rollout_is_done_once_the_service_sends_to_its_pods_and_to_no_others()
         // 50, 100 and 200 ms.
         assert_eq!((done.progress.ready, done.after.as_millis() / 10), (2, 35), "{pods:?}");
     }
-    assert_eq!(behind(&["a", "b"], 3).await.unwrap().after, Duration::ZERO);
+    // Another workload's pod, which the Service was patched to send to.
+    for pods in [&["a", "b"][..], &["a", "b", "other"]] {
+        assert_eq!(behind(pods, 3).await.unwrap().after, Duration::ZERO, "{pods:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
