@@ -8,6 +8,7 @@ use crate::{
     bootstrap::{percentiles, resample},
     classes::{self, ClassError},
     metrics::Weighed,
+    read::parallel,
     table::RowNumbers,
 };
 
@@ -225,22 +226,27 @@ pub(crate) enum Unpredicted {
     Row(PredictError),
 }
 
-/// Predicts rows of a table, some at a time, so that they need not be copied all at once.
+/// Predicts rows of a table, some at a time, so that they need not be copied all at once, and on all processors.
 pub(crate) fn predict(model: &Model, table: &Table, rows: &[usize]) -> Result<Vec<f64>, Unpredicted> {
     const PIECE: usize = 4096;
     let mut prediction = Vec::with_capacity(rows.len());
     let mut pieces = rows.chunks(PIECE);
     // One piece of no rows tells of columns that are not there.
     let first = pieces.next().unwrap_or_default();
-    for (number, piece) in std::iter::once(first).chain(pieces).enumerate() {
-        let values = table.values_for(model.schema(), piece).map_err(Unpredicted::Columns)?;
-        prediction.extend(model.predict(&values).map_err(|mut error| {
-            if let Some(row) = error.row_mut() {
-                *row += number * PIECE;
-            }
-            Unpredicted::Row(error)
-        })?);
-    }
+    let mut pieces = std::iter::once(first).chain(pieces).enumerate();
+    parallel::in_order(
+        || Ok(pieces.next()),
+        |(number, piece)| {
+            let values = table.values_for(model.schema(), piece).map_err(Unpredicted::Columns)?;
+            model.predict(&values).map_err(|mut error| {
+                if let Some(row) = error.row_mut() {
+                    *row += number * PIECE;
+                }
+                Unpredicted::Row(error)
+            })
+        },
+        |predicted| prediction.extend(predicted),
+    )?;
     Ok(prediction)
 }
 

@@ -1,4 +1,4 @@
-//! Prints the CI definition of a small project: `cargo run -p mlci-workflows --example render -- gitlab`.
+//! Prints the CI definition of a small project: `cargo run -p mlci-workflows --example workflow -- gitlab`.
 
 use std::{env, error::Error};
 

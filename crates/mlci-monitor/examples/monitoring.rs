@@ -1,4 +1,4 @@
-//! Writes what watches a model into a folder: `cargo run -p mlci-monitor --example render -- FOLDER`.
+//! Writes what watches a model into a folder: `cargo run -p mlci-monitor --example monitoring -- FOLDER`.
 #![allow(clippy::print_stdout, reason = "a program that says what it has written")]
 
 use std::{error::Error, fs, path::PathBuf};
