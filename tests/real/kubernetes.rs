@@ -72,6 +72,23 @@ fn what_the_cluster_refuses() {
     assert_eq!(deployed.environment("staging")["status"], "verified");
 }
 
+/// The pods are ready, and the Service sends to none of them: no fault of the release, which is there once that is mended.
+#[test]
+#[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
+fn a_service_that_does_not_send_to_its_pods_is_told_and_nothing_is_rejected() {
+    let (on, patches) = (OnCluster::new(), "patches = [\"service.yaml\"]");
+    on.project.write("service.yaml", "kind: Service\nspec: {selector: {no: pod}}\n");
+    on.project.configure("replicas = 2", &format!("replicas = 1\n{patches}"));
+    let told = on.project.run(&["ci"]);
+    assert_eq!((told.code, told.stage("deploy")), (1, "failed"), "{:#}", told.value);
+    for words in ["the Service `wine` does not send to wine-", "selector"] {
+        assert!(told.error().contains(words), "no {words:?} in {}", told.error());
+    }
+    on.project.configure(patches, "");
+    let deployed = on.project.pass(&["ci"]);
+    assert_eq!(deployed.environment("staging")["status"], "verified", "{:#}", deployed.value);
+}
+
 /// A second release that the cluster does not take: the first goes on serving, on the record too, and a rollback needs
 /// nothing of the machine that built it.
 #[test]

@@ -131,10 +131,12 @@ pub enum EvaluateError {
         source: PredictError,
     },
     /// The predictions cannot be compared with the truth.
-    #[error("the predictions of `{model}` cannot be compared with the target{}", of_row(*at))]
+    #[error("the predictions of `{model}` cannot be compared with `{target}`{}", of_row(*at))]
     Score {
         /// The model.
         model: String,
+        /// The target.
+        target: String,
         /// The row; `None` if the rows as a whole are at fault.
         at: Option<RowPlace>,
         /// Why.
@@ -206,7 +208,10 @@ pub fn evaluate_with(
     }
     let baseline = options.baseline.unwrap_or(own_mean);
     let scored = Scored { truth: &truth, prediction: &prediction };
-    let at = |source| EvaluateError::Score { model: name(), at: numbers.of_score(&source), source };
+    let at = |source| {
+        let (target, at) = (target.name.clone(), numbers.of_score(&source));
+        EvaluateError::Score { model: name(), target, at, source }
+    };
     let threshold = (target.kind == Kind::Category).then_some(options.threshold);
     let half_width = options.half_width.filter(|_| threshold.is_none());
     let metrics = match (threshold, half_width) {

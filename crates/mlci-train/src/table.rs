@@ -191,7 +191,7 @@ pub struct RowPlace {
 
 impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} of the data (row {} of those to predict, from 0)", self.unit, self.line, self.row)
+        write!(f, "{} {} of the data (row {} of those given, from 0)", self.unit, self.line, self.row)
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Test {
     pub name: String,
     /// What it shows, as a sentence.
     pub shows: String,
-    /// Whether it takes its servers apart: its program comes after all others.
+    /// Whether it takes apart servers that other programs use: its program comes after all others.
     #[serde(default)]
     pub disrupts: bool,
 }
@@ -136,8 +136,8 @@ pub fn run_tests(
 /// The names of the tests that ran and passed. What they print is passed on.
 fn passed(program: &Built, wanted: &BTreeSet<&str>, settings: &BTreeMap<String, String>) -> Result<BTreeSet<String>> {
     let mut command = program.command();
-    // They wait for servers most of the time.
-    let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    // They wait for servers much of the time; one node has room for so many pods only.
+    let threads = std::thread::available_parallelism().map_or(2, |processors| (2 * processors.get()).min(8));
     command.args(["--ignored", "--exact", "--test-threads", &threads.to_string()]).args(wanted).envs(settings);
     let mut child = interrupt::spawn(command.stdout(Stdio::piped()))?;
     let mut passed = BTreeSet::new();

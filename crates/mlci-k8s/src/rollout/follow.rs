@@ -3,73 +3,97 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use kube::api::ListParams;
-use tokio::time::Instant;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{ResourceExt as _, api::ListParams};
+use tokio::time::{Instant, timeout};
 
-use crate::{apply::Applied, call::Action, cluster::Cluster, error::Result, rollout::state::Progress};
+use crate::{
+    apply::Applied,
+    call::Action,
+    cluster::Cluster,
+    error::{Error, Result, chain},
+    logs::selector,
+    rollout::{ASK, REFUSED, pod, state::Progress},
+};
 
-/// At least so long, however late the pods were ready.
-const LEAST: Duration = Duration::from_secs(10);
+/// Controllers that have lost the API server come back within a minute (client-go, `tools/cache/reflector.go`: pauses grow
+/// to 30 s, and to twice that by chance).
+const LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Since when the Service has been behind its pods, and how often it was looked at.
+/// A Service that is behind its pods.
 #[derive(Debug)]
 pub(super) struct Behind {
     since: Instant,
     looks: u32,
+    /// When to look at it again.
+    pub(super) look: Instant,
 }
 
 impl Behind {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), looks: 0 }
+        Self { since: Instant::now(), looks: 0, look: Instant::now() }
     }
 
-    /// When to look again; `None` once the time is up.
-    pub(super) fn again(&mut self, deadline: Instant) -> Option<Instant> {
-        let now = Instant::now();
-        let pause = PAUSE * (1 << self.looks.min(4));
+    /// Waits for the next look; says what was seen once the time is up.
+    pub(super) fn wait(&mut self, seen: Result<String>) -> Result<Option<String>> {
+        let after = self.since.elapsed();
+        let seen = match seen {
+            Ok(words) => words,
+            // One that has just started refuses for a moment what it allows.
+            Err(error) if error.is_refusal() && after >= REFUSED => return Err(error),
+            Err(error) => format!("what its Service sends to is not known ({})", chain(&error)),
+        };
+        if after >= LIMIT {
+            return Ok(Some(format!("for {after:.0?} after its pods were ready, {seen}")));
+        }
+        self.look = Instant::now() + PAUSE * (1 << self.looks.min(4));
         self.looks = self.looks.saturating_add(1);
-        (now < deadline.max(self.since + LEAST)).then(|| now + pause)
-    }
-
-    pub(super) fn message(&self, words: &str) -> String {
-        format!("for {:.0?} after its pods were ready, {words}", self.since.elapsed())
+        Ok(None)
     }
 }
 
 impl Cluster {
     /// What the workload's Service has still to do: to send to every pod of the rollout, and to none that has gone.
-    pub(super) async fn service_is_behind(&self, applied: &Applied, progress: &Progress) -> Result<Option<String>> {
+    pub(super) async fn service_is_behind(&self, applied: &Applied, progress: &Progress) -> Option<Result<String>> {
+        match timeout(ASK, self.difference(applied, progress)).await {
+            Ok(seen) => seen.transpose(),
+            Err(_) => {
+                let action = Action::all("list", "endpointslices.discovery.k8s.io", applied.namespace.as_str());
+                let (action, place) = (action.to_string(), self.place.clone());
+                Some(Err(Error::TimedOut { action, place, after: ASK, last: None }))
+            }
+        }
+    }
+
+    async fn difference(&self, applied: &Applied, progress: &Progress) -> Result<Option<String>> {
         let endpoints = self.all_endpoints(&applied.namespace, &applied.labelled).await?;
         let sent_to: BTreeSet<&str> = endpoints.iter().map(|endpoint| endpoint.pod.as_str()).collect();
         let new: BTreeSet<&str> = progress.pods.iter().map(|pod| pod.name.as_str()).collect();
         let missing: Vec<&str> = new.difference(&sent_to).copied().collect();
         let gone = self.gone(applied, sent_to.difference(&new).copied().collect()).await?;
-        let part = |pods: &[&str], words: &str| {
-            if pods.is_empty() { String::new() } else { format!(" {words} {}", pods.join(", ")) }
-        };
-        let and = if missing.is_empty() || gone.is_empty() { "" } else { ", and" };
-        let (missing, gone) = (part(&missing, "does not send to"), part(&gone, "still sends to what has gone:"));
-        let is_behind = !(missing.is_empty() && gone.is_empty());
-        Ok(is_behind.then(|| format!("the Service `{}`{missing}{and}{gone}", applied.labelled)))
+        let missing =
+            (!missing.is_empty()).then(|| format!("does not send to {} by a port `http`", missing.join(", ")));
+        let gone = (!gone.is_empty()).then(|| format!("still sends to what has gone: {}", gone.join(", ")));
+        let parts: Vec<String> = missing.into_iter().chain(gone).collect();
+        Ok((!parts.is_empty()).then(|| format!("the Service `{}` {}", applied.labelled, parts.join(", and "))))
     }
 
-    /// Those of these pods that are not there, or on their way out. A canary's are, as those
-    /// of another workload, where the Service was patched to send there too.
+    /// Those of these pods that are not there any more, have ended, or are on their way out. Pods of a canary, or of another
+    /// workload that the Service was patched to send to as well, are there.
     async fn gone<'p>(&self, applied: &Applied, mut pods: Vec<&'p str>) -> Result<Vec<&'p str>> {
-        if pods.is_empty() {
-            return Ok(pods);
+        // All of the namespace, which may be many, only for those that are not the workload's.
+        for params in [ListParams::default().labels(&selector(&applied.labelled)), ListParams::default()] {
+            if pods.is_empty() {
+                break;
+            }
+            let action = Action::all("list", "pods", applied.namespace.as_str());
+            let api = self.pod_api(&applied.namespace);
+            let found: Vec<Pod> = self.call(&action, || api.list(&params)).await?.items;
+            let live: BTreeSet<String> =
+                found.iter().filter(|pod| pod::is_live(pod)).map(|pod| pod.name_any()).collect();
+            pods.retain(|pod| !live.contains(*pod));
         }
-        let action = Action::all("list", "pods", applied.namespace.as_str());
-        let (api, every) = (self.pod_api(&applied.namespace), ListParams::default());
-        let all = self.call(&action, || api.list_metadata(&every)).await?;
-        let there: BTreeSet<&str> = all
-            .items
-            .iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .filter_map(|pod| pod.metadata.name.as_deref())
-            .collect();
-        pods.retain(|pod| !there.contains(pod));
         Ok(pods)
     }
 }

@@ -105,6 +105,8 @@ impl Machine {
             world.pods.iter().partition(|pod| new_uid.is_some_and(|uid| pod::is_owned_by(pod, uid)));
         let progress = self.progress(deployment, spec, &ours, &others, &world.replica_sets);
         if self.is_done(deployment, generation, new, &progress) {
+            self.since.clear();
+            self.next = None;
             return State::Done(progress);
         }
         if spec.paused == Some(true) {

@@ -46,8 +46,8 @@ impl Default for RolloutOptions {
     }
 }
 
-/// A rollout that is done: every pod runs the expected image and is ready, the Service sends to it, and none of an
-/// earlier version serves.
+/// A rollout that is done: every pod runs the expected image and is ready, the Service has it among its endpoints, and
+/// none of an earlier version serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolledOut {
@@ -73,13 +73,13 @@ impl Cluster {
     /// Waits until what was applied is rolled out, and calls `progress` whenever the state of it changes.
     ///
     /// Done is: the Deployment's controller has seen the applied generation, and the pods themselves, as many as there
-    /// are to be, run the expected digest and are ready, and the workload's Service sends to them and to none that has
-    /// gone. A failure is returned as soon as it is final: an image that
+    /// are to be, run the expected digest and are ready, and the workload's EndpointSlices have them, and none that has
+    /// gone; what the nodes' proxies make of these does not show. A failure is returned as soon as it is final: an image that
     /// cannot be pulled, a container that ends twice in a row, a pod that no node takes up for longer than
     /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
     /// is no failure. A lost watch is taken up again, also after 410 Gone.
     ///
-    /// Nothing is changed: after a failure the old pods still serve, and a new [`Cluster::apply`] may follow. When the
+    /// Nothing is changed: after a failure the old pods still serve (they have gone by the time of [`Reason::Endpoints`]), and a new [`Cluster::apply`] may follow. When the
     /// cause lay outside the workload and is mended, such as an image that was not pushed, [`Cluster::restart`] begins
     /// with new pods; to apply the same again would leave the failed ones, and they fail at once.
     ///
@@ -106,11 +106,10 @@ impl Cluster {
         let deadline = start + options.timeout;
         let mut shown = None;
         let (mut refused, mut last_error) = (None, None);
-        // When the Service is looked at again, after it was behind.
-        let (mut behind, mut look) = (None, None);
+        let mut behind: Option<Behind> = None;
         loop {
             let next = machine.next().map_or(deadline, |next| deadline.min(start + next));
-            let wake = look.unwrap_or(next);
+            let wake = behind.as_ref().map_or(next, |behind| behind.look);
             let late = tokio::select! {
                 change = watched.next() => {
                     match change {
@@ -161,21 +160,23 @@ impl Cluster {
                 }
             }
             let finding = match state {
-                State::Done(progress) => {
-                    let Some(words) = self.service_is_behind(applied, &progress).await? else {
-                        return Ok(RolledOut { progress, after: start.elapsed() });
+                State::Done(state) => {
+                    let Some(seen) = self.service_is_behind(applied, &state).await else {
+                        return Ok(RolledOut { progress: state, after: start.elapsed() });
                     };
-                    let behind = behind.get_or_insert_with(Behind::new);
-                    look = behind.again(deadline);
-                    if look.is_some() {
-                        continue;
+                    if shown.as_ref() != Some(&state) {
+                        progress(&state);
+                        shown = Some(state);
                     }
-                    Finding::new(Reason::Endpoints, "EndpointsBehind", behind.message(&words))
+                    match behind.get_or_insert_with(Behind::new).wait(seen)? {
+                        None => continue,
+                        Some(words) => Finding::new(Reason::Endpoints, "EndpointsBehind", words),
+                    }
                 }
                 State::Failed(finding) => finding,
                 State::Progress(state) if late => timed_out(world, &state, options.timeout, last_error.as_deref()),
                 State::Progress(state) => {
-                    look = None;
+                    behind = None;
                     if shown.as_ref() != Some(&state) {
                         progress(&state);
                         shown = Some(state);
@@ -199,7 +200,10 @@ impl Cluster {
                 _ => timeout(ENRICH, self.log(&applied.namespace, pod, container, lines, false)).await.ok()?.ok(),
             }
         };
-        let about = pod.as_deref().unwrap_or(applied.name.as_str());
+        let about = match reason {
+            Reason::Endpoints => applied.labelled.as_str(),
+            _ => pod.as_deref().unwrap_or(applied.name.as_str()),
+        };
         let story = timeout(ENRICH, self.story(&applied.namespace, about));
         let (log, story) = tokio::join!(log, story);
         let Story { warnings, probe, ended_by_probe } = story.ok().and_then(Result::ok).unwrap_or_default();

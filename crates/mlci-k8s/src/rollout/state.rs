@@ -71,7 +71,7 @@ pub enum Reason {
     PodsFail,
     /// The time was up before every pod was ready.
     Deadline,
-    /// The pods are ready, and the Service does not send to them, or still sends to what has gone.
+    /// The pods are ready, and the Service's endpoints lack them, or still have what has gone.
     Endpoints,
     /// Another version was applied in the meantime.
     Superseded,
@@ -102,7 +102,7 @@ impl Reason {
             Self::PodsFail => "look at the nodes",
             Self::Deadline => "see the state of the pods and their events",
             Self::Endpoints => {
-                "see that the Service selects these pods and has a port named `http`, and that the cluster's controllers run"
+                "see whether the cluster's controllers run, and where pods are missing, the Service's selector and port `http`"
             }
             Self::Superseded => "someone else deploys to the same place",
             Self::Deleted => "someone else works in the same place",

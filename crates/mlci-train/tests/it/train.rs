@@ -99,14 +99,14 @@ fn a_row_that_cannot_be_predicted_is_named() {
     };
     let of = split(&table, 0, 0.2).train[*row];
     assert!(*row > 4096 && of > 8000 && at.row == *row, "{error:?}");
-    let says = format!("the model cannot predict line {} of the data (row {row} of those to predict, from 0)", of + 2);
+    let says = format!("the model cannot predict line {} of the data (row {row} of those given, from 0)", of + 2);
     assert_eq!(error.to_string(), says);
 
     // The same of a model that is evaluated on other rows.
     let model = adopted(&read(csv.replace("200.5", "0.5"), |_| {}).unwrap(), estimator).unwrap().model;
     let rows: Vec<usize> = (1..9000).collect();
     let error = evaluate(&model, &table, &rows, 0).unwrap_err();
-    assert_eq!(error.to_string(), "`demo` cannot predict line 8003 of the data (row 8000 of those to predict, from 0)");
+    assert_eq!(error.to_string(), "`demo` cannot predict line 8003 of the data (row 8000 of those given, from 0)");
     let source = std::error::Error::source(&error).map(ToString::to_string);
     assert_eq!(source.as_deref(), Some("row 8000: the prediction overflows"));
 }
@@ -235,11 +235,11 @@ fn models_that_do_not_fit_the_data() {
     assert!(matches!(evaluate(&model, &table, &[], 0).unwrap_err(), EvaluateError::Score { .. }));
     let large = read("a,b,y\n1,2,3\n1e308,-1e308,3\n", |_| {}).unwrap();
     let error = evaluate(&model, &large, &[0, 1], 0).unwrap_err();
-    assert_eq!(error.to_string(), "`demo` cannot predict line 3 of the data (row 1 of those to predict, from 0)");
+    assert_eq!(error.to_string(), "`demo` cannot predict line 3 of the data (row 1 of those given, from 0)");
     let far = read("a,b,y\n1,2,3\n\n1,2,1e200\n", |_| {}).unwrap();
     let error = evaluate(&model, &far, &[0, 1], 0).unwrap_err();
-    let place = "line 4 of the data (row 1 of those to predict, from 0)";
-    assert_eq!(error.to_string(), format!("the predictions of `demo` cannot be compared with the target: {place}"));
+    let place = "line 4 of the data (row 1 of those given, from 0)";
+    assert_eq!(error.to_string(), format!("the predictions of `demo` cannot be compared with `y`: {place}"));
 }
 
 #[test]

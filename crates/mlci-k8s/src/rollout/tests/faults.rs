@@ -193,56 +193,77 @@ async fn what_was_heard_long_ago_is_asked_for_before_it_is_a_failure() {
     assert_eq!((done.progress.ready, done.after), (2, RolloutOptions::default().timeout));
 }
 
-/// A cluster whose rollout is done at once, while its Service sends to these pods until it has been asked so often.
-async fn behind(pods: &'static [&'static str], asked_for: u32) -> Result<crate::RolledOut, Error> {
+/// A cluster whose pods are ready at once, while it answers like this so often when it is asked for EndpointSlices.
+async fn behind(status: u16, body: Value, asked_for: u32) -> Result<crate::RolledOut, Error> {
     let fault = Fault { status: 0, body: String::new(), lists: 0, watches: 0 };
     let (counts, times) = (Mutex::new(BTreeMap::new()), Mutex::new(0));
+    let list = |items: Vec<Value>| json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string();
     asked(move |request| {
-        let kind = request.uri().path().rsplit('/').next().unwrap_or_default();
-        if kind == "pods" && request.uri().query().is_none_or(|query| !query.contains("labelSelector=")) {
-            let items = ["a", "b", "other"].map(|name| json!({ "metadata": { "name": name } }));
-            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+        let kind = path.rsplit('/').next().unwrap_or_default();
+        // Those of the whole namespace.
+        if kind == "pods" && !query.contains("labelSelector=") {
+            let mut pods = ["a", "b", "other", "leaving"].map(|name| json!({ "metadata": { "name": name } }));
+            pods[3]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            return (200, list(pods.to_vec()), true);
         }
         let mut times = times.lock().unwrap();
         *times += u32::from(kind == "endpointslices");
-        // By then the watches have told of the end, and so do lists.
-        if *times > 0 && kind != "endpointslices" {
-            let items: Vec<_> = objects(kind).into_iter().map(|(_, last)| last).collect();
-            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+        match kind {
+            "endpointslices" if *times <= asked_for => (status, body.to_string(), true),
+            // By then the watches have told of the end, and so do lists.
+            "pods" if *times > 0 => (200, list(objects(kind).into_iter().map(|(_, last)| last).collect()), true),
+            _ => answer(&fault, request, &counts),
         }
-        if kind == "endpointslices" && *times <= asked_for {
-            let items = [slice(pods)];
-            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
-        }
-        answer(&fault, request, &counts)
     })
     .await
 }
 
+async fn sending_to(pods: &[&str], asked_for: u32) -> Result<crate::RolledOut, Error> {
+    behind(200, json!({ "metadata": { "resourceVersion": "1" }, "items": [slice(pods)] }), asked_for).await
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_rollout_is_done_once_the_service_sends_to_its_pods_and_to_no_others() {
-    for pods in [&[][..], &["a"], &["a", "b", "old"], &["old"]] {
-        let done = behind(pods, 3).await.unwrap();
+async fn a_rollout_is_done_once_the_service_sends_to_its_pods_and_to_none_that_has_gone() {
+    for pods in [&[][..], &["a"], &["a", "b", "old"], &["a", "b", "leaving"], &["old"]] {
+        let done = sending_to(pods, 3).await.unwrap();
         // 50, 100 and 200 ms.
         assert_eq!((done.progress.ready, done.after.as_millis() / 10), (2, 35), "{pods:?}");
     }
     // Another workload's pod, which the Service was patched to send to.
     for pods in [&["a", "b"][..], &["a", "b", "other"]] {
-        assert_eq!(behind(pods, 3).await.unwrap().after, Duration::ZERO, "{pods:?}");
+        assert_eq!(sending_to(pods, 3).await.unwrap().after, Duration::ZERO, "{pods:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_never_follows_fails_the_rollout() {
     for (pods, words) in [
-        (&["a"][..], "the Service `wine` does not send to b; see that"),
-        (&["a", "b", "old"], "the Service `wine` still sends to what has gone: old; see that"),
-        (&["old"], "the Service `wine` does not send to a, b, and still sends to what has gone: old; see that"),
+        (&["a"][..], "the Service `wine` does not send to b by a port `http`; see whether"),
+        (&["a", "b", "old"], "the Service `wine` still sends to what has gone: old; see whether"),
+        (
+            &["leaving"],
+            "does not send to a, b by a port `http`, and still sends to what has gone: leaving; see whether",
+        ),
     ] {
-        let error = behind(pods, u32::MAX).await.unwrap_err();
+        let error = sending_to(pods, u32::MAX).await.unwrap_err();
         let Error::Rollout(failure) = &error else { panic!("{error}") };
-        assert_eq!(failure.reason, Reason::Endpoints);
+        assert_eq!((failure.reason, failure.after.as_secs()), (Reason::Endpoints, 120), "{pods:?}");
         assert!(error.to_string().contains(words), "{error}");
-        assert!(failure.after >= RolloutOptions::default().timeout, "{failure:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_cannot_be_read_are_asked_for_again() {
+    for code in [410, 429, 500, 503] {
+        let done = behind(code, failure(code, "not now"), 9).await;
+        assert_eq!(done.map(|done| done.progress.ready).map_err(|error| error.to_string()), Ok(2), "{code}");
+    }
+    let error = behind(500, failure(500, "not now"), u32::MAX).await.unwrap_err().to_string();
+    assert!(error.contains("what its Service sends to is not known (") && error.contains("endpointslices"), "{error}");
+    // A server that has just started refuses for a moment; who has no right to it is told.
+    let refused = failure(403, "u cannot list resource endpointslices");
+    assert!(behind(403, refused.clone(), 9).await.is_ok());
+    let error = behind(403, refused, u32::MAX).await.unwrap_err();
+    assert!(error.is_refusal() && error.to_string().contains("endpointslices"), "{error}");
 }

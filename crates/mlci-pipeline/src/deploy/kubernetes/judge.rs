@@ -83,7 +83,8 @@ pub(super) fn failed(failure: &Failure) -> DeployError {
     match failure.reason {
         Reason::Paused => DeployError::Paused(error),
         // A node that is away says nothing of the release, and takes the pods up once it is back.
-        Reason::Superseded | Reason::Deleted | Reason::Node => DeployError::Other(error),
+        // Neither does a Service that has not followed its pods, which are ready.
+        Reason::Superseded | Reason::Deleted | Reason::Node | Reason::Endpoints => DeployError::Other(error),
         _ => DeployError::Release(error),
     }
 }
