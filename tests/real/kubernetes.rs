@@ -72,19 +72,26 @@ fn what_the_cluster_refuses() {
     assert_eq!(deployed.environment("staging")["status"], "verified");
 }
 
-/// The pods are ready, and the Service sends to none of them: no fault of the release, which is there once that is mended.
+/// Somebody changes the Service in the middle, so that it sends to none of the pods, which are ready: no fault of the
+/// release, which is there once that is mended.
 #[test]
 #[ignore = "needs a Kubernetes cluster: cargo xtask test --lab kubernetes"]
 fn a_service_that_does_not_send_to_its_pods_is_told_and_nothing_is_rejected() {
-    let (on, patches) = (OnCluster::new(), "patches = [\"service.yaml\"]");
-    on.project.write("service.yaml", "kind: Service\nspec: {selector: {no: pod}}\n");
-    on.project.configure("replicas = 2", &format!("replicas = 1\n{patches}"));
-    let told = on.project.run(&["ci"]);
+    let on = OnCluster::new();
+    on.project.pass(&["ci"]);
+    let select = |pods: &str| {
+        let patch = format!("{{\"spec\": {{\"selector\": {{\"no\": {pods}}}}}}}");
+        kubectl(&["--namespace", &on.namespaces.0[0], "patch", "service", "wine", "--patch", &patch]);
+    };
+    on.project.configure("seed = 42", "seed = 43");
+    let deploys = on.under_way("ci");
+    select("\"pod\"");
+    let told = deploys.end();
     assert_eq!((told.code, told.stage("deploy")), (1, "failed"), "{:#}", told.value);
     for words in ["the Service `wine` does not send to wine-", "selector"] {
         assert!(told.error().contains(words), "no {words:?} in {}", told.error());
     }
-    on.project.configure(patches, "");
+    select("null");
     let deployed = on.project.pass(&["ci"]);
     assert_eq!(deployed.environment("staging")["status"], "verified", "{:#}", deployed.value);
 }
