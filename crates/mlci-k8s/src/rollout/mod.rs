@@ -31,7 +31,8 @@ pub(crate) use self::watch::WATCH_SECONDS;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolloutOptions {
-    /// When the rollout has failed if it is not done. 5 min.
+    /// When the rollout has failed if its pods are not ready. 5 min. From then on, or earlier, the Service has two minutes
+    /// to follow them.
     pub timeout: Duration,
     /// How long a pod may find no node, or one that does not take it up. 30 s; more where nodes are added on demand.
     pub unschedulable: Duration,
@@ -74,18 +75,20 @@ impl Cluster {
     ///
     /// Done is: the Deployment's controller has seen the applied generation, and the pods themselves, as many as there
     /// are to be, run the expected digest and are ready, and the workload's EndpointSlices have them, and none that has
-    /// gone; what the nodes' proxies make of these does not show. A failure is returned as soon as it is final: an image that
-    /// cannot be pulled, a container that ends twice in a row, a pod that no node takes up for longer than
-    /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s. One restart
-    /// is no failure. A lost watch is taken up again, also after 410 Gone.
+    /// gone; what the nodes' proxies make of these does not show. A failure is returned as soon as it is final: an image
+    /// that cannot be pulled, a container that ends twice in a row, a pod that no node takes up for longer than
+    /// [`RolloutOptions::unschedulable`], a refusal by quota or admission that is still there after 3 s, a Service that
+    /// does not follow its pods for two minutes. One restart is no failure. A lost watch is taken up again, also after
+    /// 410 Gone.
     ///
-    /// Nothing is changed: after a failure the old pods still serve (they have gone by the time of [`Reason::Endpoints`]), and a new [`Cluster::apply`] may follow. When the
-    /// cause lay outside the workload and is mended, such as an image that was not pushed, [`Cluster::restart`] begins
-    /// with new pods; to apply the same again would leave the failed ones, and they fail at once.
+    /// Nothing is changed: after a failure the old pods still serve (they have gone by the time of
+    /// [`Reason::Endpoints`]), and a new [`Cluster::apply`] may follow. When the cause lay outside the workload and is
+    /// mended, such as an image that was not pushed, [`Cluster::restart`] begins with new pods; to apply the same again
+    /// would leave the failed ones, and they fail at once.
     ///
     /// # Errors
     /// [`Error::Rollout`] with the pod, the reason, the last log lines and events; [`Error::Forbidden`] and the like
-    /// when the watch is not allowed; [`Error::TimedOut`] when nothing was heard from the cluster at all.
+    /// when the watch, or the list of EndpointSlices, is not allowed; [`Error::TimedOut`] when nothing was heard from the cluster at all.
     pub async fn rollout(
         &self,
         applied: &Applied,
@@ -161,7 +164,7 @@ impl Cluster {
             }
             let finding = match state {
                 State::Done(state) => {
-                    let Some(seen) = self.service_is_behind(applied, &state).await else {
+                    let Some(seen) = self.service_is_behind(applied, &state, &world.pods).await else {
                         return Ok(RolledOut { progress: state, after: start.elapsed() });
                     };
                     if shown.as_ref() != Some(&state) {

@@ -102,7 +102,7 @@ impl Reason {
             Self::PodsFail => "look at the nodes",
             Self::Deadline => "see the state of the pods and their events",
             Self::Endpoints => {
-                "see whether the cluster's controllers run, and where pods are missing, the Service's selector and port `http`"
+                "see whether the cluster's controllers run; of missing pods, see the Service's selector and port `http`"
             }
             Self::Superseded => "someone else deploys to the same place",
             Self::Deleted => "someone else works in the same place",

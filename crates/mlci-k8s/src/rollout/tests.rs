@@ -234,6 +234,18 @@ fn a_refusal_is_final_when_it_stays() {
         (30, refused(quota, leaving()), None),
         (31, refused(quota, vec![]), None),
     ]);
+    // What was seen before a rollout that was done for a moment does not count.
+    let done = world(
+        deployment("new", 2, 2, [2, 2, 2]),
+        vec![replica_set("new", None)],
+        vec![running("a", "new"), running("b", "new")],
+    );
+    let mut machine = machine();
+    let mut step = |second, world: &World| machine.step(world, Duration::from_secs(second));
+    assert!(matches!(step(0, &refused(quota, vec![])), State::Progress(_)));
+    assert!(matches!(step(1, &done), State::Done(_)));
+    assert!(matches!(step(5, &refused(quota, vec![])), State::Progress(_)));
+    assert!(matches!(step(8, &refused(quota, vec![])), State::Failed(_)));
 }
 
 #[test]

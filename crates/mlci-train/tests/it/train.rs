@@ -109,6 +109,13 @@ fn a_row_that_cannot_be_predicted_is_named() {
     assert_eq!(error.to_string(), "`demo` cannot predict line 8003 of the data (row 8000 of those given, from 0)");
     let source = std::error::Error::source(&error).map(ToString::to_string);
     assert_eq!(source.as_deref(), Some("row 8000: the prediction overflows"));
+
+    // A prediction that is finite, and its squared error is not.
+    let linear = Linear { intercept: 0.0, coefficients: vec![1.8] };
+    let error = adopted(&table, Estimator::Generalized(Generalized { link: Link::Log, linear })).unwrap_err();
+    let says =
+        says.replace("the model cannot predict", "the model's predictions of its training rows cannot be scored:");
+    assert_eq!(error.to_string(), says);
 }
 
 /// Case A1, to the end: the same bytes of a model from a file, in one piece and in drops, with and without the mark.

@@ -209,12 +209,10 @@ async fn behind(status: u16, body: Value, asked_for: u32) -> Result<crate::Rolle
         }
         let mut times = times.lock().unwrap();
         *times += u32::from(kind == "endpointslices");
-        match kind {
-            "endpointslices" if *times <= asked_for => (status, body.to_string(), true),
-            // By then the watches have told of the end, and so do lists.
-            "pods" if *times > 0 => (200, list(objects(kind).into_iter().map(|(_, last)| last).collect()), true),
-            _ => answer(&fault, request, &counts),
+        if kind == "endpointslices" && *times <= asked_for {
+            return (status, body.to_string(), true);
         }
+        answer(&fault, request, &counts)
     })
     .await
 }
@@ -266,4 +264,33 @@ async fn endpoints_that_cannot_be_read_are_asked_for_again() {
     assert!(behind(403, refused.clone(), 9).await.is_ok());
     let error = behind(403, refused, u32::MAX).await.unwrap_err();
     assert!(error.is_refusal() && error.to_string().contains("endpointslices"), "{error}");
+}
+
+/// Ready while the Service was behind, and not any more: it is under way as before, and the time is up as ever.
+#[tokio::test(start_paused = true)]
+async fn pods_that_are_ready_for_a_moment_do_not_count() {
+    let fault = Fault { status: 0, body: String::new(), lists: 0, watches: 0 };
+    let (counts, watches, looks) = (Mutex::new(BTreeMap::new()), Mutex::new(0), Arc::new(Mutex::new(0)));
+    let looked = looks.clone();
+    let error = asked(move |request| {
+        let kind = request.uri().path().rsplit('/').next().unwrap_or_default();
+        if kind == "endpointslices" {
+            *looked.lock().unwrap() += 1;
+            let items = [slice(&["old"])];
+            return (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string(), true);
+        }
+        if kind == "pods" && request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+            let mut watches = watches.lock().unwrap();
+            *watches += 1;
+            let pods = objects(kind).into_iter().map(|(first, last)| if *watches == 1 { last } else { first });
+            let lines = pods.map(|pod| json!({ "type": "MODIFIED", "object": pod }).to_string() + "\n");
+            return (200, lines.collect(), *watches == 1);
+        }
+        answer(&fault, request, &counts)
+    })
+    .await
+    .unwrap_err();
+    let Error::Rollout(failure) = &error else { panic!("{error}") };
+    assert_eq!((failure.reason, failure.after), (Reason::Deadline, RolloutOptions::default().timeout), "{error}");
+    assert!(*looks.lock().unwrap() > 0, "it was ready in between");
 }
